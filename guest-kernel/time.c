@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * time.c - the clock, and the one timer that serves all deadlines
+ *
+ * The time stamp counter is the clock; its frequency and the wall clock come
+ * from the NIC.  Processes read the clock by a page that changes only here, at
+ * boot and after a restore.  After a restore the counter goes on where the
+ * checkpoint left it, and so does the monotonic time; the wall clock steps.
+ *
+ * The timer is one shot and set only for the earliest thing to happen.  It may
+ * fire early (its clock is not the counter): then it is set again.
+ */
+#include "kernel.h"
+
+#define NS_PER_S           1000000000ull
+#define TSC_SHIFT          32
+#define NEVER              UINT64_MAX
+#define INTERRUPT_RETRY_NS 1000000ull /* see upcall.c */
+
+static struct guest_shared *shared;
+static uint64_t shared_paddr;
+static uint64_t armed_ns = NEVER;
+
+/**
+ * time_now_ns - the monotonic clock
+ *
+ * Return: nanoseconds since boot.
+ */
+uint64_t time_now_ns(void)
+{
+    unsigned __int128 product =
+        (unsigned __int128)(rdtsc() - shared->tsc_base) * shared->tsc_mult;
+
+    return shared->mono_base_ns + (uint64_t)(product >> TSC_SHIFT);
+}
+
+static void read_host(void)
+{
+    uint64_t wall_ns = nic_value(CKPT_SEL_WALL_NS);
+
+    shared->wall_offset_ns = wall_ns - time_now_ns();
+    shared->generation = nic_value(CKPT_SEL_GENERATION);
+}
+
+/**
+ * time_init - start the clock
+ */
+void time_init(void)
+{
+    uint64_t tsc_hz = nic_value(CKPT_SEL_TSC_HZ);
+
+    if (tsc_hz == 0) {
+        panic("the NIC knows no clock frequency");
+    }
+    shared_paddr = pmem_alloc_zero();
+    KASSERT(shared_paddr != 0);
+    shared = pmem_to_virt(shared_paddr);
+    shared->tsc_shift = TSC_SHIFT;
+    shared->tsc_mult = ((unsigned __int128)NS_PER_S << TSC_SHIFT) / tsc_hz;
+    shared->tsc_base = rdtsc();
+    read_host();
+}
+
+/**
+ * time_shared_paddr - the page that processes read
+ *
+ * Return: its physical address.
+ */
+uint64_t time_shared_paddr(void)
+{
+    return shared_paddr;
+}
+
+/**
+ * time_restored - this guest goes on from a checkpoint
+ *
+ * Readers use @sequence to see a change under way; there are none now, with
+ * one CPU, but a reader may have been interrupted between two loads.
+ */
+void time_restored(void)
+{
+    shared->sequence++;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    read_host();
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    shared->sequence++;
+    armed_ns = NEVER;
+    time_arm();
+}
+
+/**
+ * time_new_line - another line of this guest begins (R2)
+ *
+ * Programs look at the count without a call: it changes last, and before any of
+ * them runs.
+ */
+void time_new_line(void)
+{
+    time_restored();
+    __atomic_store_n(&shared->line, shared->line + 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t next_event_ns(void)
+{
+    uint64_t next = wait_first_deadline_ns();
+
+    if (sched_slice_end_ns() < next) {
+        next = sched_slice_end_ns();
+    }
+    if (current->interrupted && time_now_ns() + INTERRUPT_RETRY_NS < next) {
+        next = time_now_ns() + INTERRUPT_RETRY_NS;
+    }
+    return next;
+}
+
+/**
+ * time_arm - set the timer for the earliest thing to happen
+ *
+ * A timer that is set too early is left alone while threads run, because
+ * setting it costs more than one needless interrupt, but not when idle.
+ */
+void time_arm(void)
+{
+    uint64_t next = next_event_ns();
+    uint64_t now_ns;
+
+    if (next == NEVER) {
+        if (armed_ns != NEVER && current->process == NULL) {
+            armed_ns = NEVER;
+            apic_timer_stop();
+        }
+        return;
+    }
+    if (next < armed_ns) {
+        now_ns = time_now_ns();
+        armed_ns = next;
+        apic_timer_set(next > now_ns ? next - now_ns : 0);
+    }
+}
+
+/**
+ * time_interrupt - the timer fired
+ */
+void time_interrupt(void)
+{
+    uint64_t now_ns = time_now_ns();
+
+    armed_ns = NEVER;
+    wait_expire(now_ns);
+    sched_slice_over(now_ns);
+}

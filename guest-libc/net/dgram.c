@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dgram.c - datagram sockets: their queues, and UDP over lwIP's raw interface
+ *
+ * What arrives is kept as lwIP gives it, one pbuf for a datagram, and is
+ * counted by what keeping it costs: a queue that is full drops what comes, as
+ * the network may.  What is sent is refused while the hold is full, and tried
+ * again when it goes on; nothing is dropped for want of room (but a datagram
+ * that waits for its neighbour's address may be).
+ */
+#include <errno.h>
+#include <string.h>
+#include "guest-libc/net/dgram-internal.h"
+#include "guest-libc/net/net-internal.h"
+#include "lwip/netif.h"
+#include "lwip/udp.h"
+
+#define DGRAM_UDP_MAX  65507u /* payload: 65535 less both headers */
+#define DGRAM_PIECE    16384u /* of one pbuf */
+#define DGRAM_OVERHEAD 256u   /* of a queued datagram besides its bytes */
+/* Ports that nobody named, as on Linux. */
+#define PORT_FIRST     32768u
+#define PORT_COUNT     28232u
+#define PORT_ATTEMPTS  64
+
+struct dgram_packet {
+    struct list node;
+    struct pbuf *p;
+    struct sock_addr from;
+};
+
+struct list dgram_all = LIST_INIT(dgram_all);
+
+/* -- the queue -------------------------------------------------------------- */
+
+static uint32_t packet_cost(const struct pbuf *p)
+{
+    return p->tot_len + DGRAM_OVERHEAD;
+}
+
+static struct dgram_packet *queue_first(struct dgram *d)
+{
+    return list_empty(&d->queue)
+               ? NULL
+               : list_entry(d->queue.next, struct dgram_packet, node);
+}
+
+static void queue_drop_first(struct dgram *d)
+{
+    struct dgram_packet *packet = queue_first(d);
+
+    list_remove(&packet->node);
+    d->queued_bytes -= packet_cost(packet->p);
+    pbuf_free(packet->p);
+    heap_free(packet);
+}
+
+/**
+ * dgram_deliver() - a datagram arrived
+ * @d: whose it is
+ * @p: the datagram; taken over
+ * @from_address: sender, network byte order like the next
+ * @from_port: its port
+ *
+ * Context: lock held.
+ */
+void dgram_deliver(struct dgram *d, struct pbuf *p, uint32_t from_address,
+                   uint16_t from_port)
+{
+    struct dgram_packet *packet = NULL;
+    bool full = !list_empty(&d->queue) &&
+                d->queued_bytes + packet_cost(p) > d->rcvbuf_bytes;
+
+    if (!full && !d->rx_end) {
+        packet = heap_zalloc(sizeof(*packet));
+    }
+    if (!packet) {
+        pbuf_free(p);
+        return;
+    }
+    packet->p = p;
+    packet->from.address = from_address;
+    packet->from.port = from_port;
+    d->queued_bytes += packet_cost(p);
+    list_append(&d->queue, &packet->node);
+    file_wake(&d->file, EPOLLIN);
+}
+
+/**
+ * dgram_fail() - an error was reported by somebody on the way
+ * @d: whose datagram met it
+ * @error: positive errno
+ *
+ * Context: lock held.
+ */
+void dgram_fail(struct dgram *d, int error)
+{
+    d->error = error;
+    file_wake(&d->file, EPOLLIN | EPOLLOUT | EPOLLERR);
+}
+
+/**
+ * dgram_unreachable() - nobody takes what a UDP socket sent
+ * @local_port: of the datagram, network byte order
+ * @remote: where it went
+ * @error: positive errno
+ *
+ * Only one who is connected there hears of it: others may have sent to many.
+ *
+ * Context: lock held.
+ */
+void dgram_unreachable(uint16_t local_port, const struct sock_addr *remote,
+                       int error)
+{
+    struct list *node;
+
+    list_for_each (node, &dgram_all) {
+        struct dgram *d = list_entry(node, struct dgram, node);
+
+        if (d->kind == DGRAM_UDP && d->pcb && d->connected &&
+            lwip_htons(d->pcb->local_port) == local_port &&
+            d->remote.address == remote->address &&
+            d->remote.port == remote->port) {
+            dgram_fail(d, error);
+            return;
+        }
+    }
+}
+
+/**
+ * dgram_room() - the hold goes on: those who found it full may try again
+ *
+ * Context: lock held.
+ */
+void dgram_room(void)
+{
+    struct list *node;
+
+    list_for_each (node, &dgram_all) {
+        struct dgram *d = list_entry(node, struct dgram, node);
+
+        if (d->tx_waits) {
+            d->tx_waits = false;
+            file_wake(&d->file, EPOLLOUT);
+        }
+    }
+}
+
+/* -- UDP --------------------------------------------------------------------- */
+
+static void udp_on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p,
+                        const ip_addr_t *from, u16_t port)
+{
+    (void)pcb;
+    dgram_deliver(arg, p, ip_2_ip4(from)->addr, lwip_htons(port));
+}
+
+/* Port 0: one that an outsider cannot guess. */
+static long udp_bind_pcb(struct udp_pcb *pcb, const ip_addr_t *address,
+                         uint16_t port)
+{
+    if (port) {
+        return udp_bind(pcb, address, port) == ERR_OK ? 0 : -EADDRINUSE;
+    }
+    for (int i = 0; i < PORT_ATTEMPTS; i++) {
+        port = PORT_FIRST + random_u32() % PORT_COUNT;
+        if (udp_bind(pcb, address, port) == ERR_OK) {
+            return 0;
+        }
+    }
+    return udp_bind(pcb, address, 0) == ERR_OK ? 0 : -EAGAIN;
+}
+
+static long udp_attach(struct dgram *d, const struct sock_addr *local)
+{
+    ip_addr_t address = { .addr = local->address };
+    long ret;
+
+    d->pcb = udp_new_ip_type(IPADDR_TYPE_V4);
+    if (!d->pcb) {
+        return -ENOBUFS;
+    }
+    dgram_apply_options(d);
+    ret = udp_bind_pcb(d->pcb, &address, lwip_ntohs(local->port));
+    if (ret) {
+        udp_remove(d->pcb);
+        d->pcb = NULL;
+        return ret;
+    }
+    udp_recv(d->pcb, udp_on_recv, d);
+    return 0;
+}
+
+/* A port, if it has none yet. */
+static long udp_need_port(struct dgram *d)
+{
+    static const struct sock_addr any;
+
+    return d->pcb ? 0 : udp_attach(d, &any);
+}
+
+static long udp_send_pbuf(struct dgram *d, struct pbuf *p,
+                          const struct sock_addr *to)
+{
+    ip_addr_t address = { .addr = to->address };
+
+    return dgram_errno(d,
+                       udp_sendto(d->pcb, p, &address, lwip_ntohs(to->port)));
+}
+
+/* -- life --------------------------------------------------------------------- */
+
+/**
+ * dgram_create() - a socket without a name
+ * @kind: what it carries
+ * @flags: of the file
+ *
+ * Return: with one reference, or NULL.
+ * Context: lock held.
+ */
+struct dgram *dgram_create(enum dgram_kind kind, uint32_t flags)
+{
+    struct dgram *d = heap_zalloc(sizeof(*d));
+
+    if (d) {
+        file_init(&d->file, &dgram_ops, flags);
+        d->kind = kind;
+        d->ttl = DGRAM_TTL_DEFAULT;
+        d->rcvbuf_bytes = DGRAM_RCVBUF_DEFAULT;
+        d->sndbuf_bytes = DGRAM_RCVBUF_DEFAULT;
+        list_init(&d->queue);
+        list_append(&dgram_all, &d->node);
+    }
+    return d;
+}
+
+static void dgram_release(struct file *file)
+{
+    struct dgram *d = dgram_of(file);
+
+    while (queue_first(d)) {
+        queue_drop_first(d);
+    }
+    if (d->pcb) {
+        udp_remove(d->pcb);
+    }
+    list_remove(&d->node);
+    heap_free(d);
+}
+
+/**
+ * dgram_apply_options() - make the pcb follow the socket's options
+ * @d: the socket
+ *
+ * Context: lock held.
+ */
+void dgram_apply_options(struct dgram *d)
+{
+    if (!d->pcb) {
+        return;
+    }
+    d->pcb->ttl = d->ttl;
+    d->pcb->tos = d->tos;
+    if (d->reuse) {
+        ip_set_option(d->pcb, SOF_REUSEADDR);
+    } else {
+        ip_reset_option(d->pcb, SOF_REUSEADDR);
+    }
+}
+
+/* -- names -------------------------------------------------------------------- */
+
+static bool is_broadcast(uint32_t address)
+{
+    ip4_addr_t to = { .addr = address };
+    struct netif *netif = ip4_route(&to);
+
+    return netif && ip4_addr_isbroadcast(&to, netif);
+}
+
+/**
+ * dgram_bind() - give the socket a local name
+ * @d: the socket
+ * @local: address 0: any; port 0: a free one
+ *
+ * Return: 0, -EINVAL, -EADDRNOTAVAIL, -EADDRINUSE, -ENOBUFS.
+ * Context: lock held.
+ */
+long dgram_bind(struct dgram *d, const struct sock_addr *local)
+{
+    if (!link_is_ours(local->address) && !is_broadcast(local->address)) {
+        return -EADDRNOTAVAIL;
+    }
+    if (d->kind != DGRAM_UDP) {
+        return icmp_bind(d, local);
+    }
+    return d->pcb ? -EINVAL : udp_attach(d, local);
+}
+
+/**
+ * dgram_connect() - say where datagrams go to, and from where alone they come
+ * @d: the socket
+ * @remote: address 0 is this host; NULL: nowhere and anywhere
+ *
+ * Return: 0, -ENETUNREACH, -EACCES (broadcast), -ENOBUFS.
+ * Context: lock held.
+ */
+long dgram_connect(struct dgram *d, const struct sock_addr *remote)
+{
+    ip_addr_t address = { .addr = remote ? remote->address : 0 };
+    long ret;
+
+    if (!remote) {
+        d->connected = false;
+        if (d->pcb) {
+            udp_disconnect(d->pcb);
+        }
+        return 0;
+    }
+    if (!address.addr) {
+        address.addr = lwip_htonl(0x7f000001);
+    }
+    if (!ip4_route(ip_2_ip4(&address))) {
+        return -ENETUNREACH;
+    }
+    if (is_broadcast(address.addr) && !d->broadcast) {
+        return -EACCES;
+    }
+    if (d->kind == DGRAM_UDP) {
+        ret = udp_need_port(d);
+        if (ret) {
+            return ret;
+        }
+        udp_connect(d->pcb, &address, lwip_ntohs(remote->port));
+    }
+    d->connected = true;
+    d->remote.address = address.addr;
+    d->remote.port = remote->port;
+    return 0;
+}
+
+/**
+ * dgram_local() - our name
+ * @d: the socket
+ * @ret_local: zeros if it has none; once connected the address is that from
+ *             which datagrams go there
+ *
+ * Context: lock held.
+ */
+void dgram_local(struct dgram *d, struct sock_addr *ret_local)
+{
+    ip4_addr_t to = { .addr = d->remote.address };
+    struct netif *netif;
+
+    *ret_local = d->local;
+    if (d->pcb) {
+        ret_local->address = ip_2_ip4(&d->pcb->local_ip)->addr;
+        ret_local->port = lwip_htons(d->pcb->local_port);
+    }
+    if (!ret_local->address && d->connected) {
+        netif = ip4_route(&to);
+        ret_local->address = netif ? netif_ip4_addr(netif)->addr : 0;
+    }
+}
+
+/* -- data --------------------------------------------------------------------- */
+
+/**
+ * dgram_errno() - what lwIP answered to a datagram
+ * @d: who sent it; remembers that it waits for room
+ * @err: lwIP's answer
+ *
+ * Return: 0 or a negative errno.
+ * Context: lock held.
+ */
+long dgram_errno(struct dgram *d, err_t err)
+{
+    switch (err) {
+    case ERR_OK:
+        return 0;
+    case ERR_WOULDBLOCK:
+        d->tx_waits = true;
+        return -EAGAIN;
+    case ERR_RTE:
+        return -ENETUNREACH;
+    case ERR_MEM:
+    case ERR_BUF:
+        return -ENOBUFS;
+    default:
+        return -ENETDOWN;
+    }
+}
+
+/**
+ * dgram_pbuf() - memory for a datagram that is to be sent
+ * @len_bytes: its length
+ *
+ * Return: a chain, with room for headers before it; NULL without memory.
+ * Context: lock held.
+ */
+struct pbuf *dgram_pbuf(size_t len_bytes)
+{
+    size_t n = len_bytes < DGRAM_PIECE ? len_bytes : DGRAM_PIECE;
+    struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)n, PBUF_RAM);
+
+    for (len_bytes -= n; p && len_bytes; len_bytes -= n) {
+        struct pbuf *more;
+
+        n = len_bytes < DGRAM_PIECE ? len_bytes : DGRAM_PIECE;
+        more = pbuf_alloc(PBUF_RAW, (u16_t)n, PBUF_RAM);
+        if (!more) {
+            pbuf_free(p);
+            return NULL;
+        }
+        pbuf_cat(p, more);
+    }
+    return p;
+}
+
+/* Where it goes: 0 and *ret_to, or why not. */
+static long send_check(struct dgram *d, const struct uio *uio,
+                       const struct sock_addr *to, struct sock_addr *ret_to)
+{
+    if (uio->left_bytes > DGRAM_UDP_MAX) {
+        return -EMSGSIZE;
+    }
+    if (!to && !d->connected) {
+        return -EDESTADDRREQ;
+    }
+    *ret_to = to ? *to : d->remote;
+    if (d->kind == DGRAM_UDP && !ret_to->port) {
+        return -EINVAL;
+    }
+    if (!ret_to->address) {
+        ret_to->address = lwip_htonl(0x7f000001);
+    }
+    if (d->error) {
+        return -dgram_take_error(d);
+    }
+    if (d->tx_end) {
+        return -EPIPE;
+    }
+    return is_broadcast(ret_to->address) && !d->broadcast ? -EACCES : 0;
+}
+
+/**
+ * dgram_send() - send one datagram
+ * @d: the socket; gets a port if it has none
+ * @uio: all of the datagram
+ * @to: where to, NULL: where it is connected to
+ *
+ * Return: its length, -EAGAIN while the hold is full (@uio is as before), or
+ *         another negative errno.
+ * Context: lock held.
+ */
+long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to)
+{
+    size_t len_bytes = uio->left_bytes;
+    struct uio before = *uio;
+    struct sock_addr dest;
+    struct pbuf *p;
+    long ret = send_check(d, uio, to, &dest);
+
+    if (!ret && d->kind == DGRAM_UDP) {
+        ret = udp_need_port(d);
+    }
+    if (ret) {
+        return ret;
+    }
+    p = dgram_pbuf(len_bytes);
+    if (!p) {
+        return -ENOBUFS;
+    }
+    for (struct pbuf *q = p; q && !ret; q = q->next) {
+        ret = uio_copy_in(uio, q->payload, q->len);
+    }
+    if (!ret) {
+        ret = d->kind == DGRAM_UDP ? udp_send_pbuf(d, p, &dest)
+                                   : icmp_send(d, p, dest.address);
+    }
+    pbuf_free(p);
+    if (ret) {
+        *uio = before;
+    }
+    link_loop();
+    return ret ? ret : (long)len_bytes;
+}
+
+/**
+ * dgram_recv() - take the oldest datagram
+ * @d: the socket
+ * @uio: where to; what does not fit is lost
+ * @peek: leave it in the queue
+ * @ret_from: who sent it
+ * @ret_bytes: its whole length
+ *
+ * Return: bytes copied, -EAGAIN, -EFAULT (the datagram is gone), 0 after
+ *         shutdown, or an error that somebody reported, once.
+ * Context: lock held.
+ */
+long dgram_recv(struct dgram *d, struct uio *uio, bool peek,
+                struct sock_addr *ret_from, size_t *ret_bytes)
+{
+    struct dgram_packet *packet = queue_first(d);
+    size_t done = 0;
+    long ret = 0;
+
+    if (d->error) {
+        return -dgram_take_error(d);
+    }
+    if (!packet) {
+        memset(ret_from, 0, sizeof(*ret_from));
+        *ret_bytes = 0;
+        return d->rx_end ? 0 : -EAGAIN;
+    }
+    *ret_from = packet->from;
+    *ret_bytes = packet->p->tot_len;
+    for (struct pbuf *q = packet->p; q && uio->left_bytes && !ret;
+         q = q->next) {
+        size_t n = uio_min(uio, q->len);
+
+        ret = uio_copy_out(uio, q->payload, n);
+        done += n;
+    }
+    if (!peek) {
+        queue_drop_first(d);
+    }
+    return ret ? ret : (long)done;
+}
+
+/**
+ * dgram_shutdown() - end one or both directions, here alone
+ * @d: the socket
+ * @rx: nothing more is to be received
+ * @tx: nothing more will be sent
+ *
+ * Return: 0 or -ENOTCONN.
+ * Context: lock held.
+ */
+long dgram_shutdown(struct dgram *d, bool rx, bool tx)
+{
+    if (!d->connected) {
+        return -ENOTCONN;
+    }
+    d->rx_end |= rx;
+    d->tx_end |= tx;
+    file_wake(&d->file, EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+                            (d->rx_end && d->tx_end ? EPOLLHUP : 0));
+    return 0;
+}
+
+/**
+ * dgram_take_error() - the pending error, which is then forgotten
+ * @d: the socket
+ *
+ * Return: a positive errno or 0.
+ * Context: lock held.
+ */
+int dgram_take_error(struct dgram *d)
+{
+    int error = d->error;
+
+    d->error = 0;
+    return error;
+}
+
+static uint32_t dgram_events(struct file *file)
+{
+    struct dgram *d = dgram_of(file);
+
+    return (queue_first(d) || d->rx_end ? EPOLLIN | EPOLLRDNORM : 0) |
+           (d->rx_end ? EPOLLRDHUP : 0) |
+           (d->rx_end && d->tx_end ? EPOLLHUP : 0) |
+           (d->tx_waits ? 0 : EPOLLOUT | EPOLLWRNORM) |
+           (d->error ? EPOLLERR : 0);
+}
+
+static long dgram_read(struct file *file, struct uio *uio)
+{
+    struct sock_addr from;
+    size_t bytes;
+
+    /* A read of nothing takes nothing. */
+    return uio->left_bytes
+               ? dgram_recv(dgram_of(file), uio, false, &from, &bytes)
+               : 0;
+}
+
+static long dgram_write(struct file *file, struct uio *uio)
+{
+    return dgram_send(dgram_of(file), uio, NULL);
+}
+
+static long dgram_ioctl(struct file *file, uint64_t request, uint64_t user_arg)
+{
+    struct dgram_packet *packet = queue_first(dgram_of(file));
+    uint32_t value = packet ? packet->p->tot_len : 0;
+
+    if (request != LINUX_FIONREAD) {
+        return -ENOTTY;
+    }
+    return copy_to_user(user_arg, &value, sizeof(value));
+}
+
+const struct file_ops dgram_ops = {
+    .name = "socket",
+    .mode = LINUX_S_IFSOCK | 0777,
+    .events = dgram_events,
+    .read = dgram_read,
+    .write = dgram_write,
+    .release = dgram_release,
+    .ioctl = dgram_ioctl,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hooks.h - places where lwIP calls the library */
+#ifndef NET_HOOKS_H
+#define NET_HOOKS_H
+
+#include "lwip/ip_addr.h"
+#include "lwip/pbuf.h"
+
+struct dhcp;
+
+uint32_t random_isn(const ip_addr_t *local, uint16_t local_port,
+                    const ip_addr_t *remote, uint16_t remote_port);
+void lease_option(struct dhcp *dhcp, uint8_t message_type, uint8_t option,
+                  uint8_t len_bytes, const struct pbuf *p, uint16_t offset);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * line.c - another line of this guest begins (R2)
+ *
+ * The kernel lets nothing out and no thread into program text until the message
+ * has been taken, which is done under the library's lock: so what is done here
+ * is one step for everybody, program, peers and other threads of the library.
+ */
+#include <string.h>
+#include "guest-libc/net/net-internal.h"
+#include "guest-libc/posix/defaults.h"
+#include "guest-libc/posix/file.h"
+
+/* Our own addresses as before, with connections that are ours to reset. */
+static bool is_unchanged(const struct ckpt_identity *id)
+{
+    return id->why == CKPT_LINE_ROLLBACK &&
+           !memcmp(id->mac, link_mac(), sizeof(id->mac)) &&
+           (id->flags & BOOT_NET_DHCP ? lease_is_ours()
+                                      : id->address == net_address());
+}
+
+static void network_begin(const struct ckpt_identity *id)
+{
+    /* Frames that came for the line before would be answered. */
+    link_discard();
+    net_abandon(id->why == CKPT_LINE_ROLLBACK);
+    link_mtu_set(id->mtu);
+    if (id->dns) {
+        resolv_set(&id->dns, 1);
+    }
+    if (is_unchanged(id)) {
+        clock_touch();
+        link_announce();
+        lease_verify();
+    } else {
+        net_readdress(id->mac, id->address, id->netmask, id->gateway,
+                      id->flags & BOOT_NET_DHCP);
+    }
+}
+
+/**
+ * net_new_line() - be who the host says, and give up what is another's
+ * @id: who, and why
+ *
+ * Keys of port numbers, sequence numbers and DHCP's transactions are taken from
+ * the host anew; getrandom() and the random devices never keep anything.
+ *
+ * Context: lock held; not from within lwIP.
+ */
+void net_new_line(const struct ckpt_identity *id)
+{
+    random_start();
+    if (id->hostname[0]) {
+        boot_set_hostname(id->hostname);
+        defaults_hostname();
+    }
+    if (!net_is_local()) {
+        network_begin(id);
+    }
+    sluice_new_line(id->why);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lwipopts.h - how lwIP is configured for the system library
+ *
+ * lwIP is used through its raw API alone, from one thread at a time (the
+ * library's lock is held), with timers driven by clock.c.  Memory comes from
+ * heap.c and grows as it is needed: pools of fixed size would be written once
+ * at boot and lie in every first checkpoint.
+ */
+#ifndef LWIPOPTS_H
+#define LWIPOPTS_H
+
+/* No operating system below, no threads, no BSD sockets of its own. */
+#define NO_SYS                         1
+#define SYS_LIGHTWEIGHT_PROT           0
+#define LWIP_SOCKET                    0
+#define LWIP_NETCONN                   0
+#define LWIP_TIMERS                    1
+#define LWIP_TIMERS_CUSTOM             1
+
+#define LWIP_IPV4                      1
+#define LWIP_IPV6                      0
+#define LWIP_ARP                       1
+#define LWIP_ETHERNET                  1
+#define LWIP_ICMP                      1
+#define LWIP_RAW                       1
+#define LWIP_UDP                       1
+#define LWIP_TCP                       1
+#define LWIP_DNS                       0
+/* The largest datagram is 45 fragments. */
+#define IP_FRAG                        1
+#define IP_REASSEMBLY                  1
+#define IP_DEFAULT_TTL                 64
+#define IP_REASS_MAX_PBUFS             128
+
+/* 127.0.0.1, and this host's own address from within. */
+#define LWIP_HAVE_LOOPIF               1
+#define LWIP_NETIF_LOOPBACK            1
+#define LWIP_LOOPBACK_MAX_PBUFS        0
+
+#define MEM_ALIGNMENT                  16
+#define MEM_CUSTOM_ALLOCATOR           1
+#define MEM_CUSTOM_MALLOC(n)           heap_alloc_net(n)
+#define MEM_CUSTOM_FREE(p)             heap_free(p)
+#define MEM_CUSTOM_CALLOC(n, m)        heap_calloc_net(n, m)
+#define MEMP_MEM_MALLOC                1
+
+#define PBUF_POOL_SIZE                 16 /* not used: frames are PBUF_RAM */
+#define PBUF_POOL_BUFSIZE              1600
+
+/* Packets wait while their next hop's address is asked for. */
+#define ARP_TABLE_SIZE                 64
+#define ARP_QUEUEING                   1
+#define ARP_QUEUE_LEN                  64
+#define ETHARP_SUPPORT_VLAN            0
+
+/*
+ * A held reply makes the round trip as long as a checkpoint, so windows are
+ * large; an RTO counted in half seconds would make each loss cost seconds.
+ */
+#define TCP_MSS                        1460
+#define LWIP_WND_SCALE                 1
+#define TCP_RCV_SCALE                  4
+#define TCP_WND                        (512 * 1024)
+#define TCP_SND_BUF                    (512 * 1024)
+#define TCP_SND_QUEUELEN               4096
+#define TCP_SNDLOWAT                   (32 * 1024)
+#define TCP_SNDQUEUELOWAT              1024
+#define TCP_OVERSIZE                   TCP_MSS
+#define TCP_QUEUE_OOSEQ                1
+#define LWIP_TCP_SACK_OUT              1
+#define TCP_TMR_INTERVAL               10  /* ms */
+#define LWIP_TCP_RTO_TIME              200 /* ms, the first and the least */
+#define TCP_MAXRTX                     12
+#define TCP_SYNMAXRTX                  7
+/*
+ * TIME_WAIT is 2 * this.  All connections are searched as one list, so a
+ * minute's worth of closed ones would slow down every segment.
+ */
+#define TCP_MSL                        1000UL /* ms */
+#define LWIP_TCP_KEEPALIVE             1
+#define TCP_LISTEN_BACKLOG             1
+#define TCP_DEFAULT_LISTEN_BACKLOG     255
+#define SO_REUSE                       1
+#define SO_REUSE_RXTOALL               1 /* a broadcast, as on Linux */
+
+/* Ticks of 10 s: with 16 bits a lease is at most 7.5 days to us. */
+#define LWIP_DHCP                      1
+#define LWIP_ACD                       0
+#define LWIP_DHCP_DOES_ACD_CHECK       0
+#define LWIP_NETIF_HOSTNAME            1
+#define DHCP_COARSE_TIMER_SECS         10
+/* Name servers, and the MTU. */
+#define DHCP_ADD_EXTRA_REQUEST_OPTIONS , 6, 26
+
+#define LWIP_CHECKSUM_ON_COPY          0
+#define LWIP_CHKSUM                    checksum_fold
+
+#define LWIP_STATS                     0
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 0
+
+#define LWIP_HOOK_FILENAME             "guest-libc/net/hooks.h"
+#define LWIP_HOOK_TCP_ISN              random_isn
+#define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option,     \
+                                    len, p, offset)                            \
+    lease_option(dhcp, type, option, len, p, offset)
+
+#endif

@@ -1,0 +1,771 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sock.c - a TCP socket over lwIP's raw interface
+ *
+ * lwIP calls back while frames or timers are worked on; the callbacks only
+ * move data into the socket's queue and tell the file layer which events came
+ * true.
+ *
+ * Who owns a pcb.  s->pcb is valid until lwIP frees the pcb, and it does so
+ *   - calling sock_on_error (the pcb is gone already);
+ *   - silently, after both FINs: in TIME_WAIT.  So a socket whose two
+ *     directions have ended lets its pcb go (sock_detach) and lwIP finishes.
+ * A socket that the program closes lets go as well; with unread data the
+ * connection is reset, since the peer must not believe it was read.
+ */
+#include <string.h>
+#include "guest-libc/net/net-internal.h"
+#include "guest-libc/net/sock.h"
+#include "lwip/netif.h"
+#include "lwip/tcp.h"
+
+/* Writable again when so much is free: one event per many segments. */
+#define SOCK_TX_LOW  (TCP_SND_BUF / 4)
+/* tcp_write() counts in 16 bits; the copy on the way stays in the cache. */
+#define SOCK_PIECE   16384u
+#define SOCK_U16_MAX 0xffffu
+
+/* Bytes on their way from the program into segments; under the lock. */
+static uint8_t sock_piece[SOCK_PIECE] __attribute__((section(".bss.piece")));
+
+/* -- lwIP calls ------------------------------------------------------------ */
+
+static err_t sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
+                          err_t err);
+static err_t sock_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
+static void sock_on_error(void *arg, err_t err);
+
+static void sock_attach(struct sock *s, struct tcp_pcb *pcb)
+{
+    s->pcb = pcb;
+    tcp_arg(pcb, s);
+    tcp_recv(pcb, sock_on_recv);
+    tcp_sent(pcb, sock_on_sent);
+    tcp_err(pcb, sock_on_error);
+    sock_apply_options(s);
+}
+
+/* lwIP goes on without us. */
+static struct tcp_pcb *sock_detach(struct sock *s)
+{
+    struct tcp_pcb *pcb = s->pcb;
+
+    s->pcb = NULL;
+    if (pcb) {
+        tcp_arg(pcb, NULL);
+        tcp_recv(pcb, NULL);
+        tcp_sent(pcb, NULL);
+        tcp_err(pcb, NULL);
+        tcp_poll(pcb, NULL, 0);
+    }
+    return pcb;
+}
+
+static err_t sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
+                          err_t err)
+{
+    struct sock *s = arg;
+
+    (void)err;
+    if (!p) {
+        s->rx_end = true;
+        if (s->tx_end) {
+            sock_detach(s);
+        }
+        file_wake(&s->file, EPOLLIN | EPOLLRDHUP | (s->tx_end ? EPOLLHUP : 0));
+        return ERR_OK;
+    }
+    if (s->rx_end) {
+        /* shutdown(SHUT_RD): read and thrown away. */
+        tcp_recved(pcb, p->tot_len);
+        pbuf_free(p);
+        return ERR_OK;
+    }
+    s->rx_bytes += p->tot_len;
+    if (s->rx_tail) {
+        s->rx_tail->next = p;
+    } else {
+        s->rx_head = p;
+    }
+    while (p->next) {
+        p = p->next;
+    }
+    s->rx_tail = p;
+    file_wake(&s->file, EPOLLIN);
+    return ERR_OK;
+}
+
+static bool sock_has_room(const struct sock *s)
+{
+    /* tcp_sndbuf() would cut it to 16 bits. */
+    return !s->tx_starved && s->pcb->snd_buf >= SOCK_TX_LOW &&
+           tcp_sndqueuelen(s->pcb) < TCP_SNDQUEUELOWAT;
+}
+
+static err_t sock_on_room(struct sock *s)
+{
+    s->tx_starved = false;
+    if (s->tx_waits && sock_has_room(s)) {
+        s->tx_waits = false;
+        tcp_poll(s->pcb, NULL, 0);
+        file_wake(&s->file, EPOLLOUT);
+    }
+    return ERR_OK;
+}
+
+static err_t sock_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+    (void)pcb;
+    (void)len;
+    return sock_on_room(arg);
+}
+
+/* A write failed for want of memory while nothing was in flight. */
+static err_t sock_on_poll(void *arg, struct tcp_pcb *pcb)
+{
+    (void)pcb;
+    return sock_on_room(arg);
+}
+
+static void sock_on_error(void *arg, err_t err)
+{
+    struct sock *s = arg;
+
+    if (!s) {
+        return;
+    }
+    s->pcb = NULL;
+    if (err == ERR_CLSD || (s->rx_end && s->tx_end)) {
+        /* Both directions had ended, or just did: nothing is lost. */
+        s->tx_end = true;
+    } else {
+        s->error = s->state == SOCK_CONNECTING
+                       ? (err == ERR_RST ? ECONNREFUSED : ETIMEDOUT)
+                       : (err == ERR_ABRT ? ETIMEDOUT : ECONNRESET);
+        s->state = SOCK_DEAD;
+    }
+    s->rx_end = true;
+    file_wake(&s->file, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP);
+}
+
+static err_t sock_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct sock *s = arg;
+
+    (void)pcb;
+    (void)err;
+    s->state = SOCK_CONNECTED;
+    file_wake(&s->file, EPOLLOUT);
+    return ERR_OK;
+}
+
+static err_t sock_on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct sock *listener = arg, *s;
+
+    if (!listener || err != ERR_OK || !pcb) {
+        return ERR_VAL;
+    }
+    s = sock_create(O_RDWR);
+    if (!s) {
+        return ERR_MEM;
+    }
+    s->state = SOCK_CONNECTED;
+    s->local.address = ip_2_ip4(&pcb->local_ip)->addr;
+    s->local.port = lwip_htons(pcb->local_port);
+    s->remote.address = ip_2_ip4(&pcb->remote_ip)->addr;
+    s->remote.port = lwip_htons(pcb->remote_port);
+    s->nodelay = listener->nodelay;
+    s->keepalive = listener->keepalive;
+    s->keep_idle_ms = listener->keep_idle_ms;
+    s->keep_intvl_ms = listener->keep_intvl_ms;
+    s->keep_cnt = listener->keep_cnt;
+    sock_attach(s, pcb);
+    /* It counts against the backlog until the program takes it. */
+    tcp_backlog_delayed(pcb);
+    list_append(&listener->accepted, &s->accept_node);
+    file_wake(&listener->file, EPOLLIN);
+    return ERR_OK;
+}
+
+/* -- life ------------------------------------------------------------------- */
+
+/**
+ * sock_create() - a socket without a name
+ * @flags: of the file
+ *
+ * Return: with one reference, or NULL.
+ * Context: lock held.
+ */
+struct sock *sock_create(uint32_t flags)
+{
+    struct sock *s = heap_zalloc(sizeof(*s));
+
+    if (s) {
+        file_init(&s->file, &sock_ops, flags);
+        list_init(&s->accepted);
+        list_init(&s->accept_node);
+        s->keep_idle_ms = 7200 * 1000;
+        s->keep_intvl_ms = 75 * 1000;
+        s->keep_cnt = 9;
+    }
+    return s;
+}
+
+static void sock_drop_received(struct sock *s)
+{
+    while (s->rx_head) {
+        struct pbuf *p = s->rx_head;
+
+        s->rx_head = p->next;
+        p->next = NULL;
+        p->tot_len = p->len;
+        pbuf_free(p);
+    }
+    s->rx_tail = NULL;
+    s->rx_bytes = 0;
+}
+
+static void sock_end(struct sock *s)
+{
+    bool unread = s->rx_bytes != 0;
+    struct tcp_pcb *pcb;
+
+    sock_drop_received(s);
+    if (!s->pcb) {
+        return;
+    }
+    clock_touch();
+    if (s->state == SOCK_LISTENING) {
+        tcp_arg(s->pcb, NULL);
+        tcp_close(s->pcb);
+        s->pcb = NULL;
+        return;
+    }
+    pcb = sock_detach(s);
+    if (unread || (s->linger && !s->linger_s) || tcp_close(pcb) != ERR_OK) {
+        tcp_abort(pcb);
+    }
+}
+
+static void sock_release(struct file *file)
+{
+    struct sock *s = sock_of(file);
+
+    while (!list_empty(&s->accepted)) {
+        struct sock *child =
+            list_entry(s->accepted.next, struct sock, accept_node);
+
+        list_remove(&child->accept_node);
+        /* Nobody will ever serve it. */
+        child->linger = true;
+        child->linger_s = 0;
+        file_release(&child->file);
+    }
+    sock_end(s);
+    link_loop();
+    heap_free(s);
+}
+
+/**
+ * sock_apply_options() - make the pcb follow the socket's options
+ * @s: the socket
+ *
+ * Context: lock held.
+ */
+void sock_apply_options(struct sock *s)
+{
+    struct tcp_pcb *pcb = s->pcb;
+
+    if (!pcb) {
+        return;
+    }
+    if (s->reuse) {
+        ip_set_option(pcb, SOF_REUSEADDR);
+    } else {
+        ip_reset_option(pcb, SOF_REUSEADDR);
+    }
+    if (s->state == SOCK_LISTENING) {
+        return;
+    }
+    if (s->nodelay) {
+        tcp_nagle_disable(pcb);
+    } else {
+        tcp_nagle_enable(pcb);
+    }
+    if (s->keepalive) {
+        ip_set_option(pcb, SOF_KEEPALIVE);
+    } else {
+        ip_reset_option(pcb, SOF_KEEPALIVE);
+    }
+    pcb->keep_idle = s->keep_idle_ms;
+    pcb->keep_intvl = s->keep_intvl_ms;
+    pcb->keep_cnt = s->keep_cnt;
+    /* A nearer keep-alive than the stopped clock knows of. */
+    clock_touch();
+}
+
+/* -- naming and connecting -------------------------------------------------- */
+
+static long sock_pcb(struct sock *s)
+{
+    struct tcp_pcb *pcb;
+
+    if (s->pcb) {
+        return 0;
+    }
+    pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+    if (!pcb) {
+        return -ENOBUFS;
+    }
+    sock_attach(s, pcb);
+    return 0;
+}
+
+/**
+ * sock_bind() - give the socket a local name
+ * @s: the socket
+ * @local: address 0: any; port 0: a free one
+ *
+ * Return: 0, -EINVAL, -EADDRNOTAVAIL, -EADDRINUSE, -ENOBUFS.
+ * Context: lock held.
+ */
+long sock_bind(struct sock *s, const struct sock_addr *local)
+{
+    ip_addr_t address = { .addr = local->address };
+    long ret;
+
+    if (s->state != SOCK_NEW || s->local.port) {
+        return -EINVAL;
+    }
+    if (!link_is_ours(local->address)) {
+        return -EADDRNOTAVAIL;
+    }
+    ret = sock_pcb(s);
+    if (ret) {
+        return ret;
+    }
+    if (tcp_bind(s->pcb, &address, lwip_ntohs(local->port)) != ERR_OK) {
+        return -EADDRINUSE;
+    }
+    s->local.address = local->address;
+    s->local.port = lwip_htons(s->pcb->local_port);
+    return 0;
+}
+
+/**
+ * sock_listen() - take connections
+ * @s: the socket; gets a port if it has none
+ * @backlog: how many may wait; lwIP counts to 255
+ *
+ * Return: 0, -EINVAL, -EADDRINUSE, -ENOBUFS.
+ * Context: lock held.
+ */
+long sock_listen(struct sock *s, int backlog)
+{
+    static const struct sock_addr any;
+    uint8_t limit = backlog <= 0 ? 1 : backlog > 255 ? 255 : backlog;
+    struct tcp_pcb *pcb;
+    err_t err = ERR_OK;
+    long ret;
+
+    if (s->state == SOCK_LISTENING) {
+        tcp_backlog_set(s->pcb, limit);
+        return 0;
+    }
+    if (s->state != SOCK_NEW) {
+        return -EINVAL;
+    }
+    if (!s->local.port) {
+        ret = sock_bind(s, &any);
+        if (ret) {
+            return ret;
+        }
+    }
+    pcb = tcp_listen_with_backlog_and_err(s->pcb, limit, &err);
+    if (!pcb) {
+        return err == ERR_USE ? -EADDRINUSE : -ENOBUFS;
+    }
+    s->pcb = pcb;
+    s->state = SOCK_LISTENING;
+    tcp_arg(pcb, s);
+    tcp_accept(pcb, sock_on_accept);
+    return 0;
+}
+
+/**
+ * sock_accept() - take the oldest connection that waits
+ * @s: a listening socket
+ * @ret_sock: the connection; the reference is the caller's
+ *
+ * Return: 0, -EINVAL (does not listen), -EAGAIN.
+ * Context: lock held.
+ */
+long sock_accept(struct sock *s, struct sock **ret_sock)
+{
+    struct sock *child;
+
+    if (s->state != SOCK_LISTENING) {
+        return -EINVAL;
+    }
+    if (list_empty(&s->accepted)) {
+        return -EAGAIN;
+    }
+    child = list_entry(s->accepted.next, struct sock, accept_node);
+    list_remove(&child->accept_node);
+    if (child->pcb) {
+        tcp_backlog_accepted(child->pcb);
+    }
+    *ret_sock = child;
+    return 0;
+}
+
+/**
+ * sock_connect() - start a connection
+ * @s: the socket
+ * @remote: where to; address 0 is this host
+ *
+ * Return: -EINPROGRESS when the SYN is out, another error otherwise.
+ * Context: lock held.
+ */
+long sock_connect(struct sock *s, const struct sock_addr *remote)
+{
+    ip_addr_t address = { .addr = remote->address };
+    err_t err;
+    long ret;
+
+    switch (s->state) {
+    case SOCK_CONNECTING:
+        return -EALREADY;
+    case SOCK_CONNECTED:
+        return -EISCONN;
+    case SOCK_LISTENING:
+    case SOCK_DEAD:
+        return -EINVAL;
+    case SOCK_NEW:
+        break;
+    }
+    if (!address.addr) {
+        address.addr = lwip_htonl(0x7f000001);
+    }
+    if (!ip4_route(ip_2_ip4(&address))) {
+        return -ENETUNREACH;
+    }
+    ret = sock_pcb(s);
+    if (ret) {
+        return ret;
+    }
+    clock_touch();
+    err = tcp_connect(s->pcb, &address, lwip_ntohs(remote->port),
+                      sock_on_connected);
+    if (err != ERR_OK) {
+        return err == ERR_RTE                     ? -ENETUNREACH
+               : err == ERR_USE || err == ERR_BUF ? -EADDRNOTAVAIL
+                                                  : -ENOBUFS;
+    }
+    s->state = SOCK_CONNECTING;
+    s->remote.address = address.addr;
+    s->remote.port = remote->port;
+    s->local.address = ip_2_ip4(&s->pcb->local_ip)->addr;
+    s->local.port = lwip_htons(s->pcb->local_port);
+    link_loop();
+    return -EINPROGRESS;
+}
+
+/* -- data ------------------------------------------------------------------- */
+
+/* Copy up to all of the queue; ret_bytes is what was copied. */
+static long queue_copy(struct sock *s, struct uio *uio, bool peek,
+                       size_t *ret_bytes)
+{
+    struct pbuf *p = s->rx_head;
+    uint32_t offset = s->rx_offset;
+
+    while (p && uio->left_bytes) {
+        size_t n = uio_min(uio, p->len - offset);
+
+        if (uio_copy_out(uio, (uint8_t *)p->payload + offset, n)) {
+            return -EFAULT;
+        }
+        *ret_bytes += n;
+        offset += n;
+        if (!peek) {
+            s->rx_offset = offset;
+            s->rx_bytes -= n;
+        }
+        if (offset == p->len) {
+            struct pbuf *done = p;
+
+            p = p->next;
+            offset = 0;
+            if (!peek) {
+                s->rx_head = p;
+                s->rx_tail = p ? s->rx_tail : NULL;
+                s->rx_offset = 0;
+                done->next = NULL;
+                done->tot_len = done->len;
+                pbuf_free(done);
+            }
+        }
+    }
+    return 0;
+}
+
+/**
+ * sock_recv() - take received bytes
+ * @s: the socket
+ * @uio: where to
+ * @peek: leave them in the queue
+ *
+ * Return: bytes, 0 at the end of the stream, -EAGAIN, -ENOTCONN, -EFAULT, or
+ *         the error that ended the connection, once.
+ * Context: lock held.
+ */
+long sock_recv(struct sock *s, struct uio *uio, bool peek)
+{
+    size_t taken = 0;
+    long ret;
+
+    if (s->rx_bytes) {
+        ret = queue_copy(s, uio, peek, &taken);
+        for (size_t left = peek ? 0 : taken; s->pcb && left;) {
+            u16_t n = left < SOCK_U16_MAX ? left : SOCK_U16_MAX;
+
+            clock_touch();
+            tcp_recved(s->pcb, n);
+            left -= n;
+        }
+        return taken ? (long)taken : ret;
+    }
+    if (s->error) {
+        return -sock_take_error(s);
+    }
+    if (s->rx_end) {
+        return 0;
+    }
+    return s->state == SOCK_CONNECTED ? -EAGAIN : -ENOTCONN;
+}
+
+static long send_check(struct sock *s)
+{
+    if (s->error) {
+        return -sock_take_error(s);
+    }
+    if (s->state == SOCK_CONNECTING) {
+        return -EAGAIN;
+    }
+    if (s->state == SOCK_NEW || s->state == SOCK_LISTENING) {
+        return -ENOTCONN;
+    }
+    return s->tx_end || !s->pcb ? -EPIPE : 0;
+}
+
+/**
+ * sock_send() - queue bytes for the peer
+ * @s: the socket
+ * @uio: the bytes
+ * @more: others follow at once (MSG_MORE): do not push
+ *
+ * They go by way of sock_piece: a bad pointer must be met here and not inside
+ * lwIP, where it could not be undone.
+ *
+ * Return: bytes taken, -EAGAIN if there is no room, -EPIPE, -EFAULT, ...
+ * Context: lock held.
+ */
+long sock_send(struct sock *s, struct uio *uio, bool more)
+{
+    size_t done = 0;
+    long ret = send_check(s);
+
+    if (ret) {
+        return ret;
+    }
+    clock_touch();
+    while (uio->left_bytes) {
+        size_t n = uio_min(uio, SOCK_PIECE);
+        u8_t flags = TCP_WRITE_FLAG_COPY;
+        struct uio before = *uio;
+
+        if (n > tcp_sndbuf(s->pcb)) {
+            n = tcp_sndbuf(s->pcb);
+        }
+        if (!n) {
+            ret = -EAGAIN;
+            break;
+        }
+        ret = uio_copy_in(uio, sock_piece, n);
+        if (ret) {
+            break;
+        }
+        if (more || uio->left_bytes) {
+            flags |= TCP_WRITE_FLAG_MORE;
+        }
+        if (tcp_write(s->pcb, sock_piece, (u16_t)n, flags) != ERR_OK) {
+            *uio = before;
+            s->tx_starved = true;
+            ret = -EAGAIN;
+            break;
+        }
+        done += n;
+    }
+    if (ret == -EAGAIN) {
+        s->tx_waits = true;
+        if (!tcp_sndqueuelen(s->pcb)) {
+            /* No acknowledgement will come to tell of room. */
+            tcp_poll(s->pcb, sock_on_poll, 1);
+        }
+    }
+    tcp_output(s->pcb);
+    link_loop();
+    return done ? (long)done : ret;
+}
+
+/**
+ * sock_shutdown() - end one or both directions
+ * @s: the socket
+ * @rx: nothing more is to be received
+ * @tx: nothing more will be sent
+ *
+ * Return: 0 or -ENOTCONN.
+ * Context: lock held.
+ */
+long sock_shutdown(struct sock *s, bool rx, bool tx)
+{
+    uint32_t events = 0;
+
+    if (s->state != SOCK_CONNECTED) {
+        return -ENOTCONN;
+    }
+    if (tx && !s->tx_end) {
+        s->tx_end = true;
+        events |= EPOLLOUT;
+        if (s->pcb) {
+            clock_touch();
+            tcp_shutdown(s->pcb, 0, 1);
+        }
+    }
+    if (rx) {
+        s->rx_end = true;
+        events |= EPOLLIN | EPOLLRDHUP;
+    }
+    if (s->rx_end && s->tx_end) {
+        events |= EPOLLHUP;
+    }
+    file_wake(&s->file, events);
+    link_loop();
+    return 0;
+}
+
+/**
+ * sock_take_error() - the pending error, which is then forgotten
+ * @s: the socket
+ *
+ * Return: a positive errno or 0.
+ * Context: lock held.
+ */
+int sock_take_error(struct sock *s)
+{
+    int error = s->error;
+
+    s->error = 0;
+    return error;
+}
+
+/**
+ * sock_events() - what holds now
+ * @file: of a socket
+ *
+ * Return: EPOLL* bits.
+ * Context: lock held.
+ */
+uint32_t sock_events(struct file *file)
+{
+    struct sock *s = sock_of(file);
+    uint32_t events = 0;
+
+    switch (s->state) {
+    case SOCK_NEW:
+        return EPOLLOUT | EPOLLHUP;
+    case SOCK_LISTENING:
+        return list_empty(&s->accepted) ? 0 : EPOLLIN | EPOLLRDNORM;
+    case SOCK_CONNECTING:
+        return 0;
+    case SOCK_DEAD:
+        return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP |
+               EPOLLRDHUP | (s->error ? EPOLLERR : 0);
+    case SOCK_CONNECTED:
+        break;
+    }
+    if (s->rx_bytes || s->rx_end) {
+        events |= EPOLLIN | EPOLLRDNORM;
+    }
+    if (s->rx_end) {
+        events |= EPOLLRDHUP;
+    }
+    if (s->rx_end && s->tx_end) {
+        events |= EPOLLHUP;
+    }
+    if (!s->pcb || s->tx_end || sock_has_room(s)) {
+        events |= EPOLLOUT | EPOLLWRNORM;
+    } else {
+        s->tx_waits = true;
+    }
+    return events;
+}
+
+/**
+ * sock_mss() - the connection's segment size
+ * @s: the socket
+ *
+ * Return: bytes.
+ * Context: lock held.
+ */
+uint32_t sock_mss(const struct sock *s)
+{
+    return s->pcb && s->state == SOCK_CONNECTED ? tcp_mss(s->pcb) : TCP_MSS;
+}
+
+/**
+ * sock_unsent() - bytes that the peer has not acknowledged (SIOCOUTQ)
+ * @s: the socket
+ *
+ * Return: bytes.
+ * Context: lock held.
+ */
+uint32_t sock_unsent(const struct sock *s)
+{
+    return s->pcb && s->state == SOCK_CONNECTED ? TCP_SND_BUF - s->pcb->snd_buf
+                                                : 0;
+}
+
+static long sock_read(struct file *file, struct uio *uio)
+{
+    return sock_recv(sock_of(file), uio, false);
+}
+
+static long sock_write(struct file *file, struct uio *uio)
+{
+    return sock_send(sock_of(file), uio, false);
+}
+
+static long sock_ioctl(struct file *file, uint64_t request, uint64_t user_arg)
+{
+    struct sock *s = sock_of(file);
+    uint32_t value;
+
+    if (request != LINUX_FIONREAD) {
+        return -ENOTTY;
+    }
+    value = s->rx_bytes;
+    return copy_to_user(user_arg, &value, sizeof(value));
+}
+
+const struct file_ops sock_ops = {
+    .name = "socket",
+    .mode = LINUX_S_IFSOCK | 0777,
+    .events = sock_events,
+    .read = sock_read,
+    .write = sock_write,
+    .release = sock_release,
+    .ioctl = sock_ioctl,
+};

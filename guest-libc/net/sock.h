@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sock.h - a TCP socket over lwIP's raw interface
+ *
+ * Nothing here blocks or touches the file table: posix/socket.c waits and
+ * numbers.  Addresses and ports are in network byte order.  All functions need
+ * the lock and return 0 or a negative errno unless they say otherwise.
+ */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+#include "guest-libc/posix/file.h"
+
+struct tcp_pcb;
+struct pbuf;
+
+/*
+ * enum sock_state
+ *  NEW         no pcb or one that is only bound; left by sock_listen(),
+ *              sock_connect()
+ *  LISTENING   @accepted holds connections that nobody has taken
+ *  CONNECTING  a SYN is out; left by its answer -> CONNECTED, or error -> DEAD
+ *  CONNECTED   the pcb may be gone (NULL) once both directions are closed
+ *  DEAD        reset or timed out; @error tells why until it was reported
+ */
+enum sock_state {
+    SOCK_NEW,
+    SOCK_LISTENING,
+    SOCK_CONNECTING,
+    SOCK_CONNECTED,
+    SOCK_DEAD,
+};
+
+struct sock_addr {
+    uint32_t address;
+    uint16_t port;
+};
+
+struct sock {
+    struct file file;
+    enum sock_state state;
+    struct tcp_pcb *pcb;
+    int error;       /* positive errno, reported once */
+    bool rx_end;     /* FIN came, or the program wants no more */
+    bool tx_end;     /* FIN was sent */
+    bool tx_waits;   /* a write found no room */
+    bool tx_starved; /* or no memory: until something is sent */
+    bool reuse, nodelay, keepalive, linger;
+    uint16_t linger_s;
+    uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
+    uint32_t rcvbuf_bytes, sndbuf_bytes; /* as asked for; of no effect */
+    struct pbuf *rx_head, *rx_tail;      /* received, in order */
+    uint32_t rx_offset;                  /* taken of rx_head */
+    uint32_t rx_bytes;
+    struct list accepted; /* LISTENING: of accept_node */
+    struct list accept_node;
+    struct sock_addr local, remote;
+};
+
+extern const struct file_ops sock_ops;
+
+struct sock *sock_create(uint32_t flags);
+static inline struct sock *sock_of(struct file *file)
+{
+    return file->ops == &sock_ops ? list_entry(file, struct sock, file) : NULL;
+}
+
+long sock_bind(struct sock *s, const struct sock_addr *local);
+long sock_listen(struct sock *s, int backlog);
+/* The oldest connection, -EAGAIN without one; takes the file over. */
+long sock_accept(struct sock *s, struct sock **ret_sock);
+/* -EINPROGRESS, -EISCONN, -EALREADY as connect(2). */
+long sock_connect(struct sock *s, const struct sock_addr *remote);
+/* Bytes, 0 at the end, -EAGAIN; @peek leaves them. */
+long sock_recv(struct sock *s, struct uio *uio, bool peek);
+/* Bytes taken (at least one unless none were given), -EAGAIN, -EPIPE. */
+long sock_send(struct sock *s, struct uio *uio, bool more);
+long sock_shutdown(struct sock *s, bool rx, bool tx);
+uint32_t sock_events(struct file *file);
+/* The pending error as a positive number; it is then forgotten. */
+int sock_take_error(struct sock *s);
+/* Options of the struct have changed: tell lwIP. */
+void sock_apply_options(struct sock *s);
+uint32_t sock_mss(const struct sock *s);
+/* Bytes that were written and not acknowledged. */
+uint32_t sock_unsent(const struct sock *s);
+
+#endif

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# guest-libc/posix.mk - descriptors and sockets; libsluice for programs
+
+LIBC_POSIX := bytes calls defaults device epoll eventfd fd file io line pair path \
+	pipe poll sluice socket socket-data socket-message sockopt sockopt-dgram \
+	stat stdio timerfd tree tree-file uio wait
+
+LIBOS_OBJS += $(LIBC_POSIX:%=$(LIBOS_B)/posix/%.o)
+
+# sock.h needs no lwIP header, so posix/ is compiled like sys/.
+
+# For the program: an ordinary object that asks nothing of a C library but
+# syscall(), so that one archive serves musl and glibc.
+LIBSLUICE := $(LIBOS_B)/libsluice.a
+$(LIBSLUICE): guest-libc/libsluice/libsluice.c guest-libc/include/sluice.h
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu99 -O2 -g -fno-pic -fno-stack-protector \
+		-U_FORTIFY_SOURCE $(WARN_FLAGS) -Iguest-libc/include -c -o $(@:.a=.o) $<
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(@:.a=.o)
+
+ALL += $(LIBSLUICE)
+INSTALL_LIB += $(LIBSLUICE)
+INSTALL_INCLUDE += guest-libc/include/sluice.h
+INSTALL_MAN += docs/man/sluice.3

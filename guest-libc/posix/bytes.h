@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bytes.h - a bounded queue of bytes between two ends (pipe, socketpair) */
+#ifndef POSIX_BYTES_H
+#define POSIX_BYTES_H
+
+#include <stdbool.h>
+#include "guest-libc/posix/uio.h"
+
+#define BYTES_MAX    65536u
+#define BYTES_ATOMIC 4096u /* PIPE_BUF: written whole or not at all */
+
+struct bytes {
+    uint8_t *data; /* BYTES_MAX; NULL: no memory */
+    uint32_t first, count;
+};
+
+bool bytes_init(struct bytes *b);
+void bytes_free(struct bytes *b);
+/* Bytes moved, or -EFAULT; 0 if it is empty (full). */
+long bytes_get(struct bytes *b, struct uio *uio);
+long bytes_put(struct bytes *b, struct uio *uio);
+
+static inline uint32_t bytes_room(const struct bytes *b)
+{
+    return BYTES_MAX - b->count;
+}
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* calls.c - the table of posix/, and its start */
+#include "guest-libc/include/sluice.h"
+#include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/defaults.h"
+#include "guest-libc/posix/file.h"
+#include "guest-libc/posix/tree.h"
+
+/**
+ * posix_start() - files and descriptors before the program runs
+ *
+ * Return: 0.
+ */
+long posix_start(void)
+{
+    tree_start();
+    defaults_hostname();
+    fd_start();
+    return 0;
+}
+
+/**
+ * posix_exit() - the process ends: what is buffered goes out
+ *
+ * Context: lock held.
+ */
+void posix_exit(void)
+{
+    stdio_flush();
+}
+
+/* clang-format off */
+const struct sys_entry posix_calls[] = {
+    { SYS_read,             "read",             io_sys_read },
+    { SYS_write,            "write",            io_sys_write },
+    { SYS_readv,            "readv",            io_sys_readv },
+    { SYS_writev,           "writev",           io_sys_writev },
+    { SYS_lseek,            "lseek",            io_sys_seek },
+    { SYS_pread64,          "pread64",          io_sys_pread },
+    { SYS_preadv,           "preadv",           io_sys_preadv },
+    { SYS_preadv2,          "preadv2",          io_sys_preadv },
+    { SYS_pwrite64,         "pwrite64",         io_sys_pwrite },
+    { SYS_pwritev,          "pwritev",          io_sys_pwrite },
+    { SYS_pwritev2,         "pwritev2",         io_sys_pwrite },
+    { SYS_fsync,            "fsync",            io_sys_sync },
+    { SYS_fdatasync,        "fdatasync",        io_sys_sync },
+    { SYS_sync,             "sync",             io_sys_nothing },
+    { SYS_syncfs,           "syncfs",           io_sys_advise },
+    { SYS_fadvise64,        "fadvise64",        io_sys_advise },
+    { SYS_readahead,        "readahead",        io_sys_advise },
+    { SYS_flock,            "flock",            io_sys_advise },
+    { SYS_ftruncate,        "ftruncate",        io_sys_refuse },
+    { SYS_sendfile,         "sendfile",         io_sys_refuse },
+
+    { SYS_close,            "close",            fd_sys_close },
+    { SYS_close_range,      "close_range",      fd_sys_close_range },
+    { SYS_dup,              "dup",              fd_sys_dup },
+    { SYS_dup2,             "dup2",             fd_sys_dup2 },
+    { SYS_dup3,             "dup3",             fd_sys_dup3 },
+    { SYS_fcntl,            "fcntl",            fd_sys_fcntl },
+    { SYS_ioctl,            "ioctl",            fd_sys_ioctl },
+
+    { SYS_open,             "open",             path_sys_open },
+    { SYS_openat,           "openat",           path_sys_openat },
+    { SYS_creat,            "creat",            path_sys_creat },
+    { SYS_stat,             "stat",             stat_sys_stat },
+    { SYS_lstat,            "lstat",            stat_sys_lstat },
+    { SYS_fstat,            "fstat",            stat_sys_fstat },
+    { SYS_newfstatat,       "newfstatat",       stat_sys_newfstatat },
+    { SYS_statx,            "statx",            stat_sys_statx },
+    { SYS_access,           "access",           stat_sys_access },
+    { SYS_faccessat,        "faccessat",        stat_sys_faccessat },
+    { SYS_faccessat2,       "faccessat2",       stat_sys_faccessat2 },
+    { SYS_statfs,           "statfs",           stat_sys_statfs },
+    { SYS_fstatfs,          "fstatfs",          stat_sys_fstatfs },
+    { SYS_getxattr,         "getxattr",         stat_sys_xattr },
+    { SYS_lgetxattr,        "lgetxattr",        stat_sys_xattr },
+    { SYS_fgetxattr,        "fgetxattr",        stat_sys_xattr },
+    { SYS_listxattr,        "listxattr",        stat_sys_xattr },
+    { SYS_llistxattr,       "llistxattr",       stat_sys_xattr },
+    { SYS_flistxattr,       "flistxattr",       stat_sys_xattr },
+    { SYS_getdents64,       "getdents64",       tree_sys_getdents64 },
+    { SYS_readlink,         "readlink",         path_sys_readlink },
+    { SYS_readlinkat,       "readlinkat",       path_sys_readlinkat },
+    { SYS_unlink,           "unlink",           path_sys_change },
+    { SYS_rename,           "rename",           path_sys_change },
+    { SYS_rmdir,            "rmdir",            path_sys_change },
+    { SYS_chmod,            "chmod",            path_sys_change },
+    { SYS_chown,            "chown",            path_sys_change },
+    { SYS_lchown,           "lchown",           path_sys_change },
+    { SYS_truncate,         "truncate",         path_sys_change },
+    { SYS_utime,            "utime",            path_sys_change },
+    { SYS_utimes,           "utimes",           path_sys_change },
+    { SYS_unlinkat,         "unlinkat",         path_sys_changeat },
+    { SYS_renameat,         "renameat",         path_sys_changeat },
+    { SYS_renameat2,        "renameat2",        path_sys_changeat },
+    { SYS_fchmodat,         "fchmodat",         path_sys_changeat },
+    { SYS_fchownat,         "fchownat",         path_sys_changeat },
+    { SYS_utimensat,        "utimensat",        path_sys_changeat },
+    { SYS_futimesat,        "futimesat",        path_sys_changeat },
+    { SYS_fchmod,           "fchmod",           path_sys_change_fd },
+    { SYS_fchown,           "fchown",           path_sys_change_fd },
+    { SYS_mkdir,            "mkdir",            path_sys_make },
+    { SYS_mknod,            "mknod",            path_sys_make },
+    { SYS_mkdirat,          "mkdirat",          path_sys_makeat },
+    { SYS_mknodat,          "mknodat",          path_sys_makeat },
+    { SYS_link,             "link",             path_sys_symlink },
+    { SYS_symlink,          "symlink",          path_sys_symlink },
+    { SYS_symlinkat,        "symlinkat",        path_sys_symlinkat },
+    { SYS_chdir,            "chdir",            path_sys_chdir },
+    { SYS_fchdir,           "fchdir",           path_sys_fchdir },
+    { SYS_getcwd,           "getcwd",           path_sys_getcwd },
+
+    { SYS_epoll_create,     "epoll_create",     epoll_sys_create },
+    { SYS_epoll_create1,    "epoll_create1",    epoll_sys_create1 },
+    { SYS_epoll_ctl,        "epoll_ctl",        epoll_sys_ctl },
+    { SYS_epoll_wait,       "epoll_wait",       epoll_sys_wait },
+    { SYS_epoll_pwait,      "epoll_pwait",      epoll_sys_pwait },
+    { SYS_epoll_pwait2,     "epoll_pwait2",     epoll_sys_pwait2 },
+    { SYS_poll,             "poll",             poll_sys_poll },
+    { SYS_ppoll,            "ppoll",            poll_sys_ppoll },
+    { SYS_select,           "select",           poll_sys_select },
+    { SYS_pselect6,         "pselect6",         poll_sys_pselect6 },
+
+    { SYS_pipe,             "pipe",             pipe_sys_pipe },
+    { SYS_pipe2,            "pipe2",            pipe_sys_pipe2 },
+    { SYS_socketpair,       "socketpair",       pair_sys_socketpair },
+    { SYS_eventfd,          "eventfd",          eventfd_sys_create },
+    { SYS_eventfd2,         "eventfd2",         eventfd_sys_create2 },
+    { SYS_timerfd_create,   "timerfd_create",   timerfd_sys_create },
+    { SYS_timerfd_settime,  "timerfd_settime",  timerfd_sys_settime },
+    { SYS_timerfd_gettime,  "timerfd_gettime",  timerfd_sys_gettime },
+
+    { SYS_socket,           "socket",           socket_sys_socket },
+    { SYS_bind,             "bind",             socket_sys_bind },
+    { SYS_listen,           "listen",           socket_sys_listen },
+    { SYS_accept,           "accept",           socket_sys_accept },
+    { SYS_accept4,          "accept4",          socket_sys_accept4 },
+    { SYS_connect,          "connect",          socket_sys_connect },
+    { SYS_getsockname,      "getsockname",      socket_sys_getsockname },
+    { SYS_getpeername,      "getpeername",      socket_sys_getpeername },
+    { SYS_shutdown,         "shutdown",         socket_sys_shutdown },
+    { SYS_setsockopt,       "setsockopt",       sockopt_sys_set },
+    { SYS_getsockopt,       "getsockopt",       sockopt_sys_get },
+    { SYS_sendto,           "sendto",           socket_sys_sendto },
+    { SYS_recvfrom,         "recvfrom",         socket_sys_recvfrom },
+    { SYS_sendmsg,          "sendmsg",          socket_sys_sendmsg },
+    { SYS_recvmsg,          "recvmsg",          socket_sys_recvmsg },
+    { SYS_sendmmsg,         "sendmmsg",         socket_sys_sendmmsg },
+    { SYS_recvmmsg,         "recvmmsg",         socket_sys_recvmmsg },
+
+    { SLUICE_CALL_COMMIT,         "sluice_commit", sluice_sys_commit },
+    { SLUICE_CALL_WAIT_COMMITTED, "sluice_wait_committed",
+                                                sluice_sys_wait_committed },
+    { SLUICE_CALL_EPOCH,          "sluice_epoch", sluice_sys_epoch },
+    { SLUICE_CALL_COMMITTED,      "sluice_committed", sluice_sys_committed },
+    { SLUICE_CALL_GENERATION,     "sluice_generation",
+                                                sluice_sys_generation },
+    { SLUICE_CALL_FRAME_OPEN,     "sluice_frame_open",
+                                                sluice_sys_frame_open },
+    { SLUICE_CALL_FRAME_SEND,     "sluice_frame_send",
+                                                sluice_sys_frame_send },
+    { SLUICE_CALL_FRAME_RECV,     "sluice_frame_recv",
+                                                sluice_sys_frame_recv },
+    { SLUICE_CALL_LINE,           "sluice_line", sluice_sys_line },
+    { SLUICE_CALL_LINE_COUNTER,   "sluice_line_counter",
+                                                sluice_sys_line_counter },
+    { 0, NULL, NULL },
+};
+/* clang-format on */

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fd.c - descriptors: numbers for open files
+ *
+ * The table is one lazily touched range: only pages with numbers in use exist.
+ */
+#include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/file.h"
+
+struct fd_entry {
+    struct file *file;
+    bool cloexec;
+};
+
+static struct fd_entry *fds;
+static uint32_t fd_lowest; /* no number below it is free */
+
+/**
+ * fd_start() - the table, and 0, 1, 2
+ *
+ * Context: once, before the program runs.
+ */
+void fd_start(void)
+{
+    fds = lib_pages(FD_MAX * sizeof(*fds));
+    if (!fds) {
+        lib_panic("no memory for descriptors");
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        struct file *file = stdio_open(fd);
+
+        if (!file || fd_install(file, fd, false) != fd) {
+            lib_panic("no memory for descriptor %d", fd);
+        }
+    }
+}
+
+/**
+ * fd_file() - the file behind a number
+ * @fd: the program's argument, any value
+ *
+ * Return: the file, without a reference of the caller's own, or NULL.
+ * Context: lock held.
+ */
+struct file *fd_file(uint64_t fd)
+{
+    uint32_t number = (uint32_t)fd;
+
+    return number < FD_MAX ? fds[number].file : NULL;
+}
+
+/**
+ * fd_install() - number a file
+ * @file: the caller's reference is taken over, if it succeeds
+ * @from: no number below this
+ * @cloexec: FD_CLOEXEC
+ *
+ * Return: the number, or -EMFILE, -EINVAL.
+ * Context: lock held.
+ */
+long fd_install(struct file *file, uint64_t from, bool cloexec)
+{
+    uint32_t fd = from > fd_lowest ? from : fd_lowest;
+
+    if (from >= FD_MAX) {
+        return -EINVAL;
+    }
+    while (fd < FD_MAX && fds[fd].file) {
+        fd++;
+    }
+    if (from <= fd_lowest) {
+        fd_lowest = fd;
+    }
+    if (fd == FD_MAX) {
+        return -EMFILE;
+    }
+    fds[fd].file = file;
+    fds[fd].cloexec = cloexec;
+    return fd;
+}
+
+/**
+ * fd_open() - number a file that was just made
+ * @file: or NULL if there was no memory; released if there is no number
+ * @flags: O_CLOEXEC counts
+ *
+ * Return: the number, -EMFILE, -ENOMEM.
+ * Context: lock held.
+ */
+long fd_open(struct file *file, uint32_t flags)
+{
+    long fd;
+
+    if (!file) {
+        return -ENOMEM;
+    }
+    fd = fd_install(file, 0, flags & O_CLOEXEC);
+    if (fd < 0) {
+        file_release(file);
+    }
+    return fd;
+}
+
+static long fd_close(uint32_t fd)
+{
+    struct file *file = fd_file(fd);
+
+    if (!file) {
+        return -EBADF;
+    }
+    fds[fd].file = NULL;
+    if (fd < fd_lowest) {
+        fd_lowest = fd;
+    }
+    file_release(file);
+    return 0;
+}
+
+/**
+ * fd_open_pair() - number two files that were just made
+ * @files: both are released on failure
+ * @flags: O_CLOEXEC counts
+ * @user_fds: int[2] of the program
+ *
+ * Return: 0, -EMFILE, -EFAULT.
+ * Context: lock held.
+ */
+long fd_open_pair(struct file *files[2], uint32_t flags, uint64_t user_fds)
+{
+    int32_t numbers[2];
+    long ret = fd_open(files[0], flags);
+
+    if (ret < 0) {
+        file_release(files[1]);
+        return ret;
+    }
+    numbers[0] = ret;
+    ret = fd_open(files[1], flags);
+    if (ret < 0) {
+        fd_close(numbers[0]);
+        return ret;
+    }
+    numbers[1] = ret;
+    if (copy_to_user(user_fds, numbers, sizeof(numbers))) {
+        fd_close(numbers[0]);
+        fd_close(numbers[1]);
+        return -EFAULT;
+    }
+    return 0;
+}
+
+static long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec)
+{
+    struct file *file = fd_file(fd);
+    long ret;
+
+    if (!file) {
+        return -EBADF;
+    }
+    ret = fd_install(file_hold(file), from, cloexec);
+    if (ret < 0) {
+        file_release(file);
+    }
+    return ret;
+}
+
+static long fd_replace(uint64_t fd, uint64_t to, bool cloexec)
+{
+    uint32_t number = (uint32_t)to;
+    struct file *file = fd_file(fd);
+
+    if (!file || number >= FD_MAX) {
+        return -EBADF;
+    }
+    file_hold(file);
+    fd_close(number);
+    fds[number].file = file;
+    fds[number].cloexec = cloexec;
+    return number;
+}
+
+/** fd_sys_close() - close(fd) */
+long fd_sys_close(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = fd_close((uint32_t)a->arg[0]);
+    lib_unlock();
+    return ret;
+}
+
+/** fd_sys_close_range() - close_range(first, last, flags) */
+long fd_sys_close_range(struct sys_args *a)
+{
+    enum {
+        UNSHARE = 2,
+        CLOEXEC = 4
+    };
+    uint32_t first = (uint32_t)a->arg[0], last = (uint32_t)a->arg[1];
+    uint32_t flags = (uint32_t)a->arg[2];
+
+    if (first > last || flags & ~(UNSHARE | CLOEXEC)) {
+        return -EINVAL;
+    }
+    lib_lock();
+    for (uint32_t fd = first; fd <= last && fd < FD_MAX; fd++) {
+        if (flags & CLOEXEC) {
+            fds[fd].cloexec = fds[fd].file != NULL;
+        } else {
+            fd_close(fd);
+        }
+    }
+    lib_unlock();
+    return 0;
+}
+
+/** fd_sys_dup() - dup(fd) */
+long fd_sys_dup(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = fd_duplicate(a->arg[0], 0, false);
+    lib_unlock();
+    return ret;
+}
+
+/** fd_sys_dup2() - dup2(fd, to): the same number is no error */
+long fd_sys_dup2(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    if ((uint32_t)a->arg[0] == (uint32_t)a->arg[1]) {
+        ret = fd_file(a->arg[0]) ? (long)(uint32_t)a->arg[0] : -EBADF;
+    } else {
+        ret = fd_replace(a->arg[0], a->arg[1], false);
+    }
+    lib_unlock();
+    return ret;
+}
+
+/** fd_sys_dup3() - dup3(fd, to, flags) */
+long fd_sys_dup3(struct sys_args *a)
+{
+    uint32_t flags = (uint32_t)a->arg[2];
+    long ret;
+
+    if ((uint32_t)a->arg[0] == (uint32_t)a->arg[1] || flags & ~O_CLOEXEC) {
+        return -EINVAL;
+    }
+    lib_lock();
+    ret = fd_replace(a->arg[0], a->arg[1], flags & O_CLOEXEC);
+    lib_unlock();
+    return ret;
+}
+
+static long fcntl_locked(uint32_t fd, uint32_t command, uint64_t arg)
+{
+    const uint32_t settable = O_NONBLOCK | O_APPEND;
+    struct file *file = fd_file(fd);
+
+    if (!file) {
+        return -EBADF;
+    }
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return fd_duplicate(fd, (uint32_t)arg, command == F_DUPFD_CLOEXEC);
+    case F_GETFD:
+        return fds[fd].cloexec ? FD_CLOEXEC : 0;
+    case F_SETFD:
+        fds[fd].cloexec = arg & FD_CLOEXEC;
+        return 0;
+    case F_GETFL:
+        return file->flags | LINUX_O_LARGEFILE;
+    case F_SETFL:
+        file->flags = (file->flags & ~settable) | (arg & settable);
+        return 0;
+    case F_SETLK:
+    case F_SETLKW:
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+/** fd_sys_fcntl() - fcntl(fd, command, arg) */
+long fd_sys_fcntl(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = fcntl_locked((uint32_t)a->arg[0], (uint32_t)a->arg[1], a->arg[2]);
+    lib_unlock();
+    return ret;
+}
+
+static long ioctl_locked(uint32_t fd, uint32_t request, uint64_t user_arg)
+{
+    struct file *file = fd_file(fd);
+    uint32_t value;
+
+    if (!file) {
+        return -EBADF;
+    }
+    switch (request) {
+    case LINUX_FIONBIO:
+        if (copy_from_user(&value, user_arg, sizeof(value))) {
+            return -EFAULT;
+        }
+        file->flags =
+            value ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
+        return 0;
+    case LINUX_FIOCLEX:
+    case LINUX_FIONCLEX:
+        fds[fd].cloexec = request == LINUX_FIOCLEX;
+        return 0;
+    default:
+        return file->ops->ioctl ? file->ops->ioctl(file, request, user_arg)
+                                : -ENOTTY;
+    }
+}
+
+/** fd_sys_ioctl() - ioctl(fd, request, arg) */
+long fd_sys_ioctl(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = ioctl_locked((uint32_t)a->arg[0], (uint32_t)a->arg[1], a->arg[2]);
+    lib_unlock();
+    return ret;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* io.c - read and write in all their forms */
+#include "guest-libc/net/net.h"
+#include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/file.h"
+
+/**
+ * file_read() - read, waiting for the first bytes
+ * @file: the file
+ * @uio: where to
+ * @nonblock: do not wait, whatever the file's flags say
+ *
+ * Return: bytes, or a negative errno.
+ * Context: lock held.
+ */
+long file_read(struct file *file, struct uio *uio, bool nonblock)
+{
+    uint64_t deadline_ns = SYS_FOREVER;
+    long ret, waited;
+
+    if ((file->flags & O_ACCMODE) == O_WRONLY) {
+        return -EBADF;
+    }
+    if (!file->ops->read) {
+        return -EINVAL;
+    }
+    nonblock |= file->flags & O_NONBLOCK;
+    for (;;) {
+        ret = file->ops->read(file, uio);
+        if (ret != -EAGAIN || nonblock) {
+            return ret;
+        }
+        if (deadline_ns == SYS_FOREVER) {
+            deadline_ns = wait_deadline(file->rx_timeout_ns);
+        }
+        waited = file_wait_for_call(file_hold(file), EPOLLIN | EPOLLRDHUP,
+                                    deadline_ns);
+        file_release(file);
+        if (waited) {
+            return waited;
+        }
+    }
+}
+
+/**
+ * file_write() - write all, waiting for room
+ * @file: the file
+ * @uio: from where
+ * @nonblock: do not wait, whatever the file's flags say
+ *
+ * Return: bytes, fewer than asked for only if it may not wait, was interrupted
+ *         or failed; or a negative errno.
+ * Context: lock held.
+ */
+long file_write(struct file *file, struct uio *uio, bool nonblock)
+{
+    uint64_t deadline_ns = SYS_FOREVER;
+    long done = 0, ret, waited;
+
+    if ((file->flags & O_ACCMODE) == O_RDONLY) {
+        return -EBADF;
+    }
+    if (!file->ops->write) {
+        return -EINVAL;
+    }
+    nonblock |= file->flags & O_NONBLOCK;
+    for (;;) {
+        ret = file->ops->write(file, uio);
+        if (ret >= 0) {
+            done += ret;
+            if (!uio->left_bytes) {
+                return done;
+            }
+            continue;
+        }
+        if (ret != -EAGAIN || nonblock) {
+            return done ? done : ret;
+        }
+        if (deadline_ns == SYS_FOREVER) {
+            deadline_ns = wait_deadline(file->tx_timeout_ns);
+        }
+        waited = file_wait_for_call(file_hold(file), EPOLLOUT, deadline_ns);
+        file_release(file);
+        if (waited) {
+            return done ? done : waited;
+        }
+    }
+}
+
+/* A peer that is gone also raises a signal. */
+static long write_result(long ret)
+{
+    if (ret == -EPIPE) {
+        signal_raise_locked(13 /* SIGPIPE */);
+    }
+    return ret;
+}
+
+static long read_uio(uint64_t fd, struct uio *uio)
+{
+    struct file *file;
+    long ret;
+
+    lib_lock();
+    file = fd_file(fd);
+    ret = file ? file_read(file, uio, false) : -EBADF;
+    lib_unlock();
+    return ret;
+}
+
+static long write_uio(uint64_t fd, struct uio *uio)
+{
+    struct file *file;
+    long ret;
+
+    lib_lock();
+    file = fd_file(fd);
+    ret = file ? write_result(file_write(file, uio, false)) : -EBADF;
+    lib_unlock();
+    return ret;
+}
+
+/** io_sys_read() - read(fd, buf, count) */
+long io_sys_read(struct sys_args *a)
+{
+    struct uio uio;
+
+    uio_single(&uio, a->arg[1], a->arg[2]);
+    return read_uio(a->arg[0], &uio);
+}
+
+/** io_sys_write() - write(fd, buf, count) */
+long io_sys_write(struct sys_args *a)
+{
+    struct uio uio;
+
+    uio_single(&uio, a->arg[1], a->arg[2]);
+    return write_uio(a->arg[0], &uio);
+}
+
+/** io_sys_readv() - readv(fd, iov, n) */
+long io_sys_readv(struct sys_args *a)
+{
+    struct uio uio;
+    long ret = uio_vector(&uio, a->arg[1], (uint32_t)a->arg[2]);
+
+    return ret ? ret : read_uio(a->arg[0], &uio);
+}
+
+/** io_sys_writev() - writev(fd, iov, n) */
+long io_sys_writev(struct sys_args *a)
+{
+    struct uio uio;
+    long ret = uio_vector(&uio, a->arg[1], (uint32_t)a->arg[2]);
+
+    return ret ? ret : write_uio(a->arg[0], &uio);
+}
+
+/** io_sys_seek() - lseek(fd, offset, whence) */
+long io_sys_seek(struct sys_args *a)
+{
+    struct file *file;
+    long ret;
+
+    lib_lock();
+    file = fd_file(a->arg[0]);
+    ret = !file ? -EBADF
+          : file->ops->seek
+              ? file->ops->seek(file, (int64_t)a->arg[1], (uint32_t)a->arg[2])
+              : -ESPIPE;
+    lib_unlock();
+    return ret;
+}
+
+static long read_at(uint64_t fd, struct uio *uio, int64_t offset)
+{
+    struct file *file;
+    long ret;
+
+    if (offset < 0) {
+        return -EINVAL;
+    }
+    lib_lock();
+    file = fd_file(fd);
+    if (!file) {
+        ret = -EBADF;
+    } else if (!file->ops->read_at) {
+        ret = file->ops->in_tree ? -EISDIR : -ESPIPE;
+    } else if ((file->flags & O_ACCMODE) == O_WRONLY) {
+        ret = -EBADF;
+    } else {
+        ret = file->ops->read_at(file, uio, offset);
+    }
+    lib_unlock();
+    return ret;
+}
+
+/** io_sys_pread() - pread64(fd, buf, count, offset) */
+long io_sys_pread(struct sys_args *a)
+{
+    struct uio uio;
+
+    uio_single(&uio, a->arg[1], a->arg[2]);
+    return read_at(a->arg[0], &uio, (int64_t)a->arg[3]);
+}
+
+/** io_sys_preadv() - preadv(fd, iov, n, offset), preadv2(..., flags) */
+long io_sys_preadv(struct sys_args *a)
+{
+    struct uio uio;
+    long ret = uio_vector(&uio, a->arg[1], (uint32_t)a->arg[2]);
+
+    return ret ? ret : read_at(a->arg[0], &uio, (int64_t)a->arg[3]);
+}
+
+/** io_sys_pwrite() - pwrite64, pwritev: what can be written has no position */
+long io_sys_pwrite(struct sys_args *a)
+{
+    struct file *file;
+    long ret;
+
+    lib_lock();
+    file = fd_file(a->arg[0]);
+    ret = !file || file->ops->in_tree ? -EBADF : -ESPIPE;
+    lib_unlock();
+    return ret;
+}
+
+/** io_sys_refuse() - ftruncate; sendfile, whose callers can copy themselves */
+long io_sys_refuse(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = fd_file(a->arg[0]) ? -EINVAL : -EBADF;
+    lib_unlock();
+    return ret;
+}
+
+static long sync_result(struct file *file)
+{
+    return !file ? -EBADF : file->ops->in_tree ? 0 : -EINVAL;
+}
+
+/** io_sys_sync() - fsync, fdatasync: nothing here changes */
+long io_sys_sync(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = sync_result(fd_file(a->arg[0]));
+    lib_unlock();
+    return ret;
+}
+
+/** io_sys_advise() - fadvise64, readahead, flock, syncfs: any open file */
+long io_sys_advise(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = fd_file(a->arg[0]) ? 0 : -EBADF;
+    lib_unlock();
+    return ret;
+}
+
+/** io_sys_nothing() - sync() */
+long io_sys_nothing(struct sys_args *a)
+{
+    (void)a;
+    return 0;
+}

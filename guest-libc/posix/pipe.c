@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pipe.c - pipes */
+#include "guest-libc/net/heap.h"
+#include "guest-libc/posix/bytes.h"
+#include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/file.h"
+
+struct pipe {
+    struct bytes bytes;
+    struct file *reader, *writer; /* NULL: that end is closed */
+};
+
+struct pipe_end {
+    struct file file;
+    struct pipe *pipe;
+};
+
+static struct pipe *pipe_of(struct file *file)
+{
+    return list_entry(file, struct pipe_end, file)->pipe;
+}
+
+static uint32_t reader_events(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+
+    return (pipe->bytes.count ? EPOLLIN | EPOLLRDNORM : 0) |
+           (pipe->writer ? 0 : EPOLLHUP);
+}
+
+static uint32_t writer_events(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+
+    return (bytes_room(&pipe->bytes) >= BYTES_ATOMIC ? EPOLLOUT | EPOLLWRNORM
+                                                     : 0) |
+           (pipe->reader ? 0 : EPOLLERR);
+}
+
+static long pipe_read(struct file *file, struct uio *uio)
+{
+    struct pipe *pipe = pipe_of(file);
+    long ret;
+
+    if (!uio->left_bytes) {
+        return 0;
+    }
+    if (!pipe->bytes.count) {
+        return pipe->writer ? -EAGAIN : 0;
+    }
+    ret = bytes_get(&pipe->bytes, uio);
+    if (ret > 0 && pipe->writer) {
+        file_wake(pipe->writer, EPOLLOUT);
+    }
+    return ret;
+}
+
+static long pipe_write(struct file *file, struct uio *uio)
+{
+    struct pipe *pipe = pipe_of(file);
+    long ret;
+
+    if (!pipe->reader) {
+        return -EPIPE;
+    }
+    if (uio->left_bytes <= BYTES_ATOMIC &&
+        bytes_room(&pipe->bytes) < uio->left_bytes) {
+        return -EAGAIN;
+    }
+    if (uio->left_bytes && !bytes_room(&pipe->bytes)) {
+        return -EAGAIN;
+    }
+    ret = bytes_put(&pipe->bytes, uio);
+    if (ret > 0) {
+        file_wake(pipe->reader, EPOLLIN);
+    }
+    return ret;
+}
+
+static void end_free(struct file *file, struct pipe *pipe)
+{
+    if (!pipe->reader && !pipe->writer) {
+        bytes_free(&pipe->bytes);
+        heap_free(pipe);
+    }
+    heap_free(list_entry(file, struct pipe_end, file));
+}
+
+static void reader_release(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+
+    pipe->reader = NULL;
+    if (pipe->writer) {
+        file_wake(pipe->writer, EPOLLERR | EPOLLOUT);
+    }
+    end_free(file, pipe);
+}
+
+static void writer_release(struct file *file)
+{
+    struct pipe *pipe = pipe_of(file);
+
+    pipe->writer = NULL;
+    if (pipe->reader) {
+        file_wake(pipe->reader, EPOLLHUP | EPOLLIN);
+    }
+    end_free(file, pipe);
+}
+
+static long pipe_ioctl(struct file *file, uint64_t request, uint64_t user_arg)
+{
+    if (request != LINUX_FIONREAD) {
+        return -ENOTTY;
+    }
+    return copy_to_user(user_arg, &pipe_of(file)->bytes.count,
+                        sizeof(uint32_t));
+}
+
+static const struct file_ops reader_ops = {
+    .name = "pipe",
+    .mode = LINUX_S_IFIFO | 0600,
+    .events = reader_events,
+    .read = pipe_read,
+    .release = reader_release,
+    .ioctl = pipe_ioctl,
+};
+
+static const struct file_ops writer_ops = {
+    .name = "pipe",
+    .mode = LINUX_S_IFIFO | 0600,
+    .events = writer_events,
+    .write = pipe_write,
+    .release = writer_release,
+    .ioctl = pipe_ioctl,
+};
+
+/* Two ends with one reference each; nothing on failure. */
+static bool pipe_make(uint32_t flags, struct file *ret_ends[2])
+{
+    struct pipe *pipe = heap_zalloc(sizeof(*pipe));
+    struct pipe_end *r = heap_zalloc(sizeof(*r));
+    struct pipe_end *w = heap_zalloc(sizeof(*w));
+
+    if (!pipe || !r || !w || !bytes_init(&pipe->bytes)) {
+        heap_free(pipe);
+        heap_free(r);
+        heap_free(w);
+        return false;
+    }
+    file_init(&r->file, &reader_ops, O_RDONLY | (flags & O_NONBLOCK));
+    file_init(&w->file, &writer_ops, O_WRONLY | (flags & O_NONBLOCK));
+    r->pipe = w->pipe = pipe;
+    pipe->reader = &r->file;
+    pipe->writer = &w->file;
+    ret_ends[0] = &r->file;
+    ret_ends[1] = &w->file;
+    return true;
+}
+
+static long pipe_create(uint64_t user_fds, uint32_t flags)
+{
+    struct file *ends[2];
+
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK | LINUX_O_DIRECT)) {
+        return -EINVAL;
+    }
+    return pipe_make(flags, ends) ? fd_open_pair(ends, flags, user_fds)
+                                  : -ENOMEM;
+}
+
+/** pipe_sys_pipe() - pipe(fds) */
+long pipe_sys_pipe(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = pipe_create(a->arg[0], 0);
+    lib_unlock();
+    return ret;
+}
+
+/** pipe_sys_pipe2() - pipe2(fds, flags) */
+long pipe_sys_pipe2(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = pipe_create(a->arg[0], (uint32_t)a->arg[1]);
+    lib_unlock();
+    return ret;
+}

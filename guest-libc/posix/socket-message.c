@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* socket-message.c - the calls that send and receive, one or many messages */
+#include <string.h>
+#include <sys/socket.h>
+#include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/socket.h"
+
+#define MESSAGES_MAX 1024u    /* of one call, as on Linux */
+#define WAIT_FOR_ONE 0x10000u /* MSG_WAITFORONE is hidden without extensions */
+
+/* struct msghdr as the kernel lays it out. */
+struct user_msghdr {
+    uint64_t name;
+    uint32_t name_bytes;
+    uint32_t pad0;
+    uint64_t iov;
+    uint64_t iov_count;
+    uint64_t control;
+    uint64_t control_bytes;
+    uint32_t flags;
+    uint32_t pad1;
+};
+_Static_assert(sizeof(struct user_msghdr) == sizeof(struct msghdr), "size");
+
+struct user_mmsghdr {
+    struct user_msghdr header;
+    uint32_t len_bytes;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct user_mmsghdr) == 64, "size");
+
+/** socket_sys_sendto() - sendto(fd, buf, bytes, flags, addr, len) */
+long socket_sys_sendto(struct sys_args *a)
+{
+    struct socket_transfer t = {
+        .flags = (uint32_t)a->arg[3],
+        .user_name = a->arg[4],
+        .name_bytes = (uint32_t)a->arg[5],
+    };
+
+    uio_single(&t.uio, a->arg[1], a->arg[2]);
+    return socket_send(a->arg[0], &t);
+}
+
+/** socket_sys_recvfrom() - recvfrom(fd, buf, bytes, flags, addr, len) */
+long socket_sys_recvfrom(struct sys_args *a)
+{
+    static const uint32_t no_name;
+    struct socket_transfer t = { .flags = (uint32_t)a->arg[3] };
+    long ret;
+
+    uio_single(&t.uio, a->arg[1], a->arg[2]);
+    ret = socket_recv(a->arg[0], &t);
+    if (ret < 0 || !a->arg[4] || !a->arg[5]) {
+        return ret;
+    }
+    if (t.has_name) {
+        long wrong = socket_put_name(&t.name, a->arg[4], a->arg[5]);
+
+        return wrong ? wrong : ret;
+    }
+    return copy_to_user(a->arg[5], &no_name, sizeof(no_name)) ? -EFAULT : ret;
+}
+
+/* A header of the program and its vector of buffers. */
+static long message_get(struct user_msghdr *msg, struct socket_transfer *t,
+                        uint64_t user_msg, uint32_t flags)
+{
+    if (copy_from_user(msg, user_msg, sizeof(*msg))) {
+        return -EFAULT;
+    }
+    if (msg->iov_count > UIO_IOV_MAX) {
+        return -EMSGSIZE;
+    }
+    memset(t, 0, sizeof(*t));
+    t->flags = flags;
+    return uio_vector(&t->uio, msg->iov, msg->iov_count);
+}
+
+static long message_send(uint64_t fd, uint64_t user_msg, uint32_t flags)
+{
+    struct user_msghdr msg;
+    struct socket_transfer t;
+    long ret = message_get(&msg, &t, user_msg, flags);
+
+    t.user_name = msg.name;
+    t.name_bytes = msg.name_bytes;
+    return ret ? ret : socket_send(fd, &t);
+}
+
+static long message_recv(uint64_t fd, uint64_t user_msg, uint32_t flags)
+{
+    struct user_msghdr msg;
+    struct socket_transfer t;
+    long ret = message_get(&msg, &t, user_msg, flags);
+
+    if (!ret) {
+        ret = socket_recv(fd, &t);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (t.has_name && msg.name) {
+        /* Its length is the header's own field. */
+        long wrong = socket_put_name(
+            &t.name, msg.name,
+            user_msg + offsetof(struct user_msghdr, name_bytes));
+
+        if (wrong) {
+            return wrong;
+        }
+        msg.name_bytes = SOCKET_NAME_BYTES;
+    } else {
+        msg.name_bytes = 0;
+    }
+    msg.control_bytes = 0;
+    msg.flags = t.ret_flags;
+    return copy_to_user(user_msg, &msg, sizeof(msg)) ? -EFAULT : ret;
+}
+
+/** socket_sys_sendmsg() - sendmsg(fd, msg, flags) */
+long socket_sys_sendmsg(struct sys_args *a)
+{
+    return message_send(a->arg[0], a->arg[1], (uint32_t)a->arg[2]);
+}
+
+/** socket_sys_recvmsg() - recvmsg(fd, msg, flags) */
+long socket_sys_recvmsg(struct sys_args *a)
+{
+    return message_recv(a->arg[0], a->arg[1], (uint32_t)a->arg[2]);
+}
+
+/* One after the other until one fails: how many, or why not even the first. */
+static long messages_move(struct sys_args *a, bool out, uint64_t deadline_ns)
+{
+    uint32_t count = (uint32_t)a->arg[2], flags = (uint32_t)a->arg[3];
+    bool first_only = !out && (flags & WAIT_FOR_ONE);
+    uint32_t done = 0;
+
+    flags &= ~WAIT_FOR_ONE;
+    count = count < MESSAGES_MAX ? count : MESSAGES_MAX;
+    while (done < count) {
+        uint64_t at = a->arg[1] + done * sizeof(struct user_mmsghdr);
+        long ret = out ? message_send(a->arg[0], at, flags)
+                       : message_recv(a->arg[0], at, flags);
+        uint32_t len_bytes = (uint32_t)ret;
+
+        if (ret < 0) {
+            return done ? (long)done : ret;
+        }
+        if (copy_to_user(at + offsetof(struct user_mmsghdr, len_bytes),
+                         &len_bytes, sizeof(len_bytes))) {
+            return done ? (long)done : -EFAULT;
+        }
+        done++;
+        if (first_only) {
+            flags |= MSG_DONTWAIT;
+        }
+        if (deadline_ns != SYS_FOREVER && prim_now_ns() >= deadline_ns) {
+            break;
+        }
+    }
+    return done;
+}
+
+/** socket_sys_sendmmsg() - sendmmsg(fd, vector, count, flags) */
+long socket_sys_sendmmsg(struct sys_args *a)
+{
+    return messages_move(a, true, SYS_FOREVER);
+}
+
+/**
+ * socket_sys_recvmmsg() - recvmmsg(fd, vector, count, flags, timeout)
+ *
+ * As on Linux the time-out is looked at after each message only.
+ */
+long socket_sys_recvmmsg(struct sys_args *a)
+{
+    uint64_t timeout_ns;
+    long ret = user_timespec(a->arg[4], &timeout_ns);
+
+    return ret ? ret : messages_move(a, false, wait_deadline(timeout_ns));
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * socket.c - making, naming and connecting sockets
+ *
+ * TCP, UDP and ICMP over IPv4 are what there is: other families and types are
+ * refused with the errors by which programs know to do without.
+ */
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/pair.h"
+#include "guest-libc/posix/socket.h"
+
+#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+/**
+ * socket_find() - the socket of a descriptor
+ * @fd: the program's argument
+ * @ret_socket: it, without a reference of the caller's own
+ *
+ * Return: 0, -EBADF, -ENOTSOCK.
+ * Context: lock held.
+ */
+long socket_find(uint64_t fd, struct socket *ret_socket)
+{
+    struct file *file = fd_file(fd);
+
+    if (!file) {
+        return -EBADF;
+    }
+    ret_socket->file = file;
+    ret_socket->tcp = sock_of(file);
+    ret_socket->dgram = dgram_of(file);
+    return ret_socket->tcp || ret_socket->dgram ? 0 : -ENOTSOCK;
+}
+
+/* Of a call that streams alone know: -EOPNOTSUPP for others. */
+static long stream_find(uint64_t fd, struct sock **ret_sock)
+{
+    struct socket socket;
+    long ret = socket_find(fd, &socket);
+
+    if (!ret) {
+        *ret_sock = socket.tcp;
+    }
+    return ret ? ret : (socket.tcp ? 0 : -EOPNOTSUPP);
+}
+
+/**
+ * socket_get_name() - take an address from the program
+ * @ret_addr: the address
+ * @user_addr: its sockaddr_in
+ * @len_bytes: the length it says that has
+ *
+ * Return: 0, -EFAULT, -EINVAL, -EAFNOSUPPORT.
+ */
+long socket_get_name(struct sock_addr *ret_addr, uint64_t user_addr,
+                     uint64_t len_bytes)
+{
+    struct sockaddr_in sin;
+
+    if ((uint32_t)len_bytes < sizeof(sin)) {
+        return -EINVAL;
+    }
+    if (copy_from_user(&sin, user_addr, sizeof(sin))) {
+        return -EFAULT;
+    }
+    if (sin.sin_family != AF_INET) {
+        return -EAFNOSUPPORT;
+    }
+    ret_addr->address = sin.sin_addr.s_addr;
+    ret_addr->port = sin.sin_port;
+    return 0;
+}
+
+/* connect() to AF_UNSPEC: to nowhere. */
+static bool is_nowhere(uint64_t user_addr, uint64_t len_bytes)
+{
+    uint16_t family = AF_UNSPEC;
+
+    return (uint32_t)len_bytes >= sizeof(family) &&
+           !copy_from_user(&family, user_addr, sizeof(family)) &&
+           family == AF_UNSPEC;
+}
+
+/**
+ * socket_put_name() - give the program an address
+ * @addr: the address
+ * @user_addr: where to; 0: nowhere
+ * @user_len: socklen_t, room before, length of the whole after
+ *
+ * Return: 0, -EFAULT, -EINVAL.
+ */
+long socket_put_name(const struct sock_addr *addr, uint64_t user_addr,
+                     uint64_t user_len)
+{
+    struct sockaddr_in sin;
+    uint32_t room, len = sizeof(sin);
+
+    if (!user_addr) {
+        return 0;
+    }
+    if (copy_from_user(&room, user_len, sizeof(room))) {
+        return -EFAULT;
+    }
+    if ((int32_t)room < 0) {
+        return -EINVAL;
+    }
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_addr.s_addr = addr->address;
+    sin.sin_port = addr->port;
+    if (copy_to_user(user_addr, &sin, room < len ? room : len) ||
+        copy_to_user(user_len, &len, sizeof(len))) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
+/* What kind of datagram socket this is: 0, or why there is none. */
+static long dgram_kind_of(uint32_t type, uint32_t protocol,
+                          enum dgram_kind *ret_kind)
+{
+    if (type == SOCK_RAW) {
+        *ret_kind = DGRAM_RAW;
+        return protocol == IPPROTO_ICMP ? 0 : -EPROTONOSUPPORT;
+    }
+    if (type != SOCK_DGRAM) {
+        return -ESOCKTNOSUPPORT;
+    }
+    *ret_kind = protocol == IPPROTO_ICMP ? DGRAM_PING : DGRAM_UDP;
+    return !protocol || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP
+               ? 0
+               : -EPROTONOSUPPORT;
+}
+
+static long stream_open(uint32_t flags)
+{
+    struct sock *s;
+    long ret;
+
+    lib_lock();
+    s = sock_create(O_RDWR | (flags & SOCK_NONBLOCK));
+    ret = fd_open(s ? &s->file : NULL, flags);
+    lib_unlock();
+    return ret;
+}
+
+static long dgram_open(enum dgram_kind kind, uint32_t flags)
+{
+    struct dgram *d;
+    long ret;
+
+    lib_lock();
+    d = dgram_create(kind, O_RDWR | (flags & SOCK_NONBLOCK));
+    ret = fd_open(d ? &d->file : NULL, flags);
+    lib_unlock();
+    return ret;
+}
+
+/** socket_sys_socket() - socket(domain, type, protocol) */
+long socket_sys_socket(struct sys_args *a)
+{
+    uint32_t flags = (uint32_t)a->arg[1] & SOCKET_FLAGS;
+    uint32_t type = (uint32_t)a->arg[1] & ~SOCKET_FLAGS;
+    uint32_t protocol = (uint32_t)a->arg[2];
+    enum dgram_kind kind;
+    long ret;
+
+    if ((uint32_t)a->arg[0] != AF_INET) {
+        return -EAFNOSUPPORT;
+    }
+    if (type == SOCK_STREAM) {
+        return protocol && protocol != IPPROTO_TCP ? -EPROTONOSUPPORT
+                                                   : stream_open(flags);
+    }
+    ret = dgram_kind_of(type, protocol, &kind);
+    return ret ? ret : dgram_open(kind, flags);
+}
+
+/** socket_sys_bind() - bind(fd, addr, len) */
+long socket_sys_bind(struct sys_args *a)
+{
+    struct sock_addr local;
+    struct socket socket;
+    long ret = socket_get_name(&local, a->arg[1], a->arg[2]);
+
+    if (ret) {
+        return ret;
+    }
+    lib_lock();
+    ret = socket_find(a->arg[0], &socket);
+    if (!ret) {
+        ret = socket.tcp ? sock_bind(socket.tcp, &local)
+                         : dgram_bind(socket.dgram, &local);
+    }
+    lib_unlock();
+    return ret;
+}
+
+/** socket_sys_listen() - listen(fd, backlog) */
+long socket_sys_listen(struct sys_args *a)
+{
+    struct sock *s;
+    long ret;
+
+    lib_lock();
+    ret = stream_find(a->arg[0], &s);
+    if (!ret) {
+        ret = sock_listen(s, (int)a->arg[1]);
+    }
+    lib_unlock();
+    return ret;
+}
+
+/* Wait for a connection unless the socket is non-blocking. */
+static long accept_wait(struct sock *s, struct sock **ret_child)
+{
+    uint64_t deadline_ns = wait_deadline(s->file.rx_timeout_ns);
+    long ret;
+
+    do {
+        ret = sock_accept(s, ret_child);
+        if (ret != -EAGAIN || (s->file.flags & O_NONBLOCK)) {
+            return ret;
+        }
+        ret = file_wait_for_call(&s->file, EPOLLIN, deadline_ns);
+    } while (!ret);
+    return ret;
+}
+
+static long accept_common(struct sys_args *a, uint32_t flags)
+{
+    struct sock *s, *child;
+    struct sock_addr remote;
+    long ret;
+
+    if (flags & ~SOCKET_FLAGS) {
+        return -EINVAL;
+    }
+    lib_lock();
+    ret = stream_find(a->arg[0], &s);
+    if (!ret) {
+        file_hold(&s->file);
+        ret = accept_wait(s, &child);
+        file_release(&s->file);
+    }
+    if (!ret) {
+        remote = child->remote;
+        child->file.flags |= flags & SOCK_NONBLOCK;
+        ret = fd_open(&child->file, flags);
+    }
+    lib_unlock();
+    if (ret >= 0 && socket_put_name(&remote, a->arg[1], a->arg[2])) {
+        struct sys_args close_args = { .arg = { ret } };
+
+        fd_sys_close(&close_args);
+        return -EFAULT;
+    }
+    return ret;
+}
+
+/** socket_sys_accept() - accept(fd, addr, len) */
+long socket_sys_accept(struct sys_args *a)
+{
+    return accept_common(a, 0);
+}
+
+/** socket_sys_accept4() - accept4(fd, addr, len, flags) */
+long socket_sys_accept4(struct sys_args *a)
+{
+    return accept_common(a, (uint32_t)a->arg[3]);
+}
+
+static long connect_wait(struct sock *s, const struct sock_addr *remote)
+{
+    uint64_t deadline_ns = wait_deadline(s->file.tx_timeout_ns);
+    long ret = sock_connect(s, remote);
+
+    if (s->file.flags & O_NONBLOCK) {
+        return ret;
+    }
+    if (ret != -EINPROGRESS && ret != -EALREADY) {
+        return ret;
+    }
+    while (s->state == SOCK_CONNECTING) {
+        switch (file_wait(&s->file, EPOLLOUT, deadline_ns)) {
+        case -EINTR:
+            return -EINTR;
+        case -ETIMEDOUT:
+            return -EINPROGRESS;
+        default:
+            break;
+        }
+    }
+    return -sock_take_error(s);
+}
+
+/** socket_sys_connect() - connect(fd, addr, len) */
+long socket_sys_connect(struct sys_args *a)
+{
+    bool nowhere = is_nowhere(a->arg[1], a->arg[2]);
+    struct sock_addr remote;
+    struct socket socket;
+    long ret = nowhere ? 0 : socket_get_name(&remote, a->arg[1], a->arg[2]);
+
+    if (ret) {
+        return ret;
+    }
+    lib_lock();
+    ret = socket_find(a->arg[0], &socket);
+    if (!ret && socket.dgram) {
+        ret = dgram_connect(socket.dgram, nowhere ? NULL : &remote);
+    } else if (!ret && nowhere) {
+        ret = -EAFNOSUPPORT;
+    } else if (!ret) {
+        file_hold(socket.file);
+        ret = connect_wait(socket.tcp, &remote);
+        file_release(socket.file);
+    }
+    lib_unlock();
+    return ret;
+}
+
+/** socket_sys_getsockname() - getsockname(fd, addr, len) */
+long socket_sys_getsockname(struct sys_args *a)
+{
+    struct sock_addr local;
+    struct socket socket;
+    long ret;
+
+    lib_lock();
+    ret = socket_find(a->arg[0], &socket);
+    if (!ret && socket.tcp) {
+        local = socket.tcp->local;
+    } else if (!ret) {
+        dgram_local(socket.dgram, &local);
+    }
+    lib_unlock();
+    return ret ? ret : socket_put_name(&local, a->arg[1], a->arg[2]);
+}
+
+static long peer_of(const struct socket *socket, struct sock_addr *ret_remote)
+{
+    bool connected = socket->tcp ? socket->tcp->state == SOCK_CONNECTED
+                                 : socket->dgram->connected;
+
+    *ret_remote = socket->tcp ? socket->tcp->remote : socket->dgram->remote;
+    return connected ? 0 : -ENOTCONN;
+}
+
+/** socket_sys_getpeername() - getpeername(fd, addr, len) */
+long socket_sys_getpeername(struct sys_args *a)
+{
+    struct sock_addr remote;
+    struct socket socket;
+    long ret;
+
+    lib_lock();
+    ret = socket_find(a->arg[0], &socket);
+    if (!ret) {
+        ret = peer_of(&socket, &remote);
+    }
+    lib_unlock();
+    return ret ? ret : socket_put_name(&remote, a->arg[1], a->arg[2]);
+}
+
+/** socket_sys_shutdown() - shutdown(fd, how) */
+long socket_sys_shutdown(struct sys_args *a)
+{
+    uint32_t how = (uint32_t)a->arg[1];
+    bool rx = how != SHUT_WR, tx = how != SHUT_RD;
+    struct socket socket;
+    struct file *file;
+    long ret;
+
+    if (how > SHUT_RDWR) {
+        return -EINVAL;
+    }
+    lib_lock();
+    file = fd_file(a->arg[0]);
+    if (file && pair_is(file)) {
+        pair_shutdown(file, rx, tx);
+        ret = 0;
+    } else {
+        ret = socket_find(a->arg[0], &socket);
+        if (!ret) {
+            ret = socket.tcp ? sock_shutdown(socket.tcp, rx, tx)
+                             : dgram_shutdown(socket.dgram, rx, tx);
+        }
+    }
+    lib_unlock();
+    return ret;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* socket.h - what the files of the socket calls share */
+#ifndef POSIX_SOCKET_H
+#define POSIX_SOCKET_H
+
+#include "guest-libc/net/dgram.h"
+#include "guest-libc/net/sock.h"
+
+#define SOCKET_NAME_BYTES 16u /* struct sockaddr_in */
+
+/* A socket of the network: @file is that of @tcp or @dgram, the other NULL. */
+struct socket {
+    struct file *file;
+    struct sock *tcp;
+    struct dgram *dgram; /* UDP, ICMP */
+};
+
+/* That of @fd: 0, -EBADF, -ENOTSOCK (also for a socketpair). */
+long socket_find(uint64_t fd, struct socket *ret_socket);
+/* A sockaddr_in of the program: 0, -EFAULT, -EINVAL, -EAFNOSUPPORT. */
+long socket_get_name(struct sock_addr *ret_addr, uint64_t user_addr,
+                     uint64_t len_bytes);
+/* Store @addr as sockaddr_in, cut to *user_len, which becomes its length. */
+long socket_put_name(const struct sock_addr *addr, uint64_t user_addr,
+                     uint64_t user_len);
+
+/* One send or receive: what the call gives, and what it gets back. */
+struct socket_transfer {
+    struct uio uio;
+    uint32_t flags;      /* MSG_* */
+    uint64_t user_name;  /* send: where to, 0: not said */
+    uint32_t name_bytes; /* send */
+    /* Receive: */
+    bool has_name; /* a stream does not say where its bytes come from */
+    struct sock_addr name;
+    uint32_t ret_flags; /* MSG_TRUNC */
+};
+
+/* Bytes moved, or a negative errno; waits if it has to. */
+long socket_send(uint64_t fd, struct socket_transfer *t);
+long socket_recv(uint64_t fd, struct socket_transfer *t);
+
+/* sockopt-dgram.c: 0, -EINVAL, -ENOPROTOOPT; lock held */
+long sockopt_dgram_set(struct dgram *d, uint32_t level, uint32_t option,
+                       uint32_t value);
+long sockopt_dgram_get(struct dgram *d, uint32_t level, uint32_t option,
+                       uint32_t *ret_value);
+
+#endif

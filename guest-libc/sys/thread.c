@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * thread.c - the program's threads
+ *
+ * A thread is a kernel thread plus one block of library memory:
+ *
+ *    block             guard page
+ *                      library stack, downwards from stack_top
+ *    stack_top         struct frame
+ *    frame_top         struct thread (GS), then its two xsave areas
+ *
+ * frame_top is HEAD_BYTES before the end of a page: what a short call uses of
+ * the stack and what it writes in struct thread is one page of a checkpoint.
+ *
+ * The block is freed by the kernel when the thread is off it; the program's
+ * own stack is free as soon as thread_leave() has cleared clear_child_tid,
+ * since from there on nothing returns to it.
+ */
+#include <errno.h>
+#include <asm/unistd.h>
+#include <linux/sched.h>
+#include <string.h>
+#include "guest-libc/sys/thread.h"
+
+#define PAGE_BYTES          4096u
+#define HEAD_BYTES          1024u
+#define STACK_BYTES         ((68u << 10) - HEAD_BYTES)
+#define XSAVE_ALIGN         64u
+#define XSAVE_TRAILER_BYTES 64u /* the signal frame's end mark */
+
+_Static_assert(offsetof(struct sys_ublock, app_rip) == UBLOCK_APP_RIP, "");
+_Static_assert(offsetof(struct sys_ublock, app_rflags) == UBLOCK_APP_RFLAGS,
+               "");
+_Static_assert(offsetof(struct sys_ublock, stack_top) == UBLOCK_STACK_TOP, "");
+_Static_assert(offsetof(struct sys_ublock, self) == UBLOCK_SELF, "");
+_Static_assert(offsetof(struct sys_ublock, scratch) == UBLOCK_SCRATCH, "");
+_Static_assert(offsetof(struct sys_ublock, pending) == UBLOCK_PENDING, "");
+_Static_assert(offsetof(struct thread, frame_top) == THREAD_FRAME_TOP, "");
+_Static_assert(sizeof(struct frame) == FRAME_BYTES, "");
+
+extern const char thread_first_return[], helper_first[];
+
+struct process process;
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) & ~(to - 1);
+}
+
+/**
+ * thread_new - make a thread block
+ *
+ * Return: the block, not yet known to anybody, or NULL without memory.
+ * Context: any.
+ */
+struct thread *thread_new(void)
+{
+    size_t xsave_bytes =
+        round_up(process.xsave_bytes + XSAVE_TRAILER_BYTES, XSAVE_ALIGN);
+    size_t head_bytes = round_up(sizeof(struct thread), XSAVE_ALIGN);
+    size_t block_bytes = round_up(
+        PAGE_BYTES + STACK_BYTES + head_bytes + 2 * xsave_bytes, PAGE_BYTES);
+    uint8_t *block = lib_pages(block_bytes);
+    struct thread *t;
+
+    if (!block) {
+        return NULL;
+    }
+    if (prim_protect((uint64_t)block, PAGE_BYTES, 0, SYS_MAP_LIBRARY) < 0) {
+        lib_pages_free(block, block_bytes);
+        return NULL;
+    }
+    t = (struct thread *)(block + PAGE_BYTES + STACK_BYTES);
+    t->block = block;
+    t->block_bytes = block_bytes;
+    t->frame_top = (uint64_t)t;
+    t->ublock.stack_top = t->frame_top - FRAME_BYTES;
+    t->ublock.self = (uint64_t)t;
+    t->ublock.xsave[0] = (uint64_t)t + head_bytes;
+    t->ublock.xsave[1] = t->ublock.xsave[0] + xsave_bytes;
+    t->alt.flags = 2; /* SS_DISABLE */
+    return t;
+}
+
+static void thread_list_add_locked(struct thread *t)
+{
+    t->tid = process.next_tid++;
+    t->next = process.threads;
+    process.threads = t;
+    process.n_threads++;
+}
+
+static void thread_list_remove_locked(struct thread *t)
+{
+    struct thread **link = &process.threads;
+
+    while (*link != t) {
+        link = &(*link)->next;
+    }
+    *link = t->next;
+    process.n_threads--;
+    if (process.first == t) {
+        process.first = NULL;
+    }
+}
+
+/**
+ * thread_boot - make the calling thread the program's first
+ * @info: what the layer below says of this process
+ *
+ * Context: boot, on the kernel's boot stack.
+ */
+void thread_boot(const struct boot_info *info)
+{
+    struct thread *t;
+
+    process.xsave_bytes = info->xsave_bytes;
+    process.xsave_mask = info->xsave_mask;
+    process.next_tid = FIRST_TID;
+    t = thread_new();
+    lib_assert(t);
+    thread_list_add_locked(t);
+    process.first = t;
+    prim_thread_adopt(&t->ublock);
+    t->prim_tid = prim_query(SYS_QUERY_TID);
+}
+
+/**
+ * thread_tid - the calling thread's number, as the program sees it
+ *
+ * Return: the number.
+ * Context: any.
+ */
+int thread_tid(void)
+{
+    return thread_self()->tid;
+}
+
+/**
+ * thread_helper_main - first C code of a helper thread
+ *
+ * Context: called from entry.S; does not return.
+ */
+_Noreturn void thread_helper_main(void)
+{
+    struct thread *t = thread_self();
+
+    t->helper_run(t->helper_arg);
+    lib_panic("a helper thread returned");
+}
+
+static long thread_start(struct thread *t, const char *rip, uint64_t rsp)
+{
+    struct sys_thread start = {
+        .rip = (uint64_t)rip,
+        .rsp = rsp,
+        .fs_base = t->fs_base,
+        .gs_base = (uint64_t)t,
+        .ublock = (uint64_t)&t->ublock,
+    };
+    long tid = prim_thread_create(&start);
+
+    if (tid > 0) {
+        t->prim_tid = tid;
+    }
+    return tid;
+}
+
+/**
+ * thread_spawn_helper - start a thread of the library's own
+ * @run: must not return
+ * @arg: for @run
+ *
+ * Return: 0 or a negative errno.
+ * Context: any.
+ */
+long thread_spawn_helper(void (*run)(void *arg), void *arg)
+{
+    struct thread *t = thread_new();
+    long ret;
+
+    if (!t) {
+        return -ENOMEM;
+    }
+    t->helper = true;
+    t->helper_run = run;
+    t->helper_arg = arg;
+    t->signal_mask = ~0ull;
+    ret = thread_start(t, helper_first, t->ublock.stack_top);
+    if (ret < 0) {
+        lib_pages_free(t->block, t->block_bytes);
+        return ret;
+    }
+    return 0;
+}
+
+#define CLONE_NEEDED (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
+
+static long clone_store_tid(uint64_t flags, int tid, uint64_t parent_tid,
+                            uint64_t child_tid)
+{
+    if ((flags & CLONE_PARENT_SETTID) &&
+        copy_to_user(parent_tid, &tid, sizeof(tid))) {
+        return -EFAULT;
+    }
+    if ((flags & CLONE_CHILD_SETTID) &&
+        copy_to_user(child_tid, &tid, sizeof(tid))) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
+/* clone(flags, stack, parent_tid, child_tid, tls): threads only, no fork */
+static long thread_clone(struct sys_args *args)
+{
+    uint64_t flags = args->arg[0];
+    struct thread *parent = thread_self();
+    struct thread *t;
+    struct frame *frame;
+    long ret;
+
+    if ((flags & CLONE_NEEDED) != CLONE_NEEDED) {
+        lib_log("clone: only threads, flags %lx", flags);
+        return -ENOSYS;
+    }
+    if ((flags & CLONE_SETTLS) && args->arg[4] >= USER_END) {
+        return -EPERM;
+    }
+    t = thread_new();
+    if (!t) {
+        return -EAGAIN;
+    }
+    frame = (struct frame *)(t->frame_top - FRAME_BYTES);
+    *frame = *args->frame;
+    frame->rax = 0;
+    if (args->arg[1]) {
+        frame->rsp = args->arg[1];
+    }
+    t->fs_base = flags & CLONE_SETTLS ? args->arg[4] : parent->fs_base;
+    t->signal_mask = parent->signal_mask;
+    t->clear_child_tid = flags & CLONE_CHILD_CLEARTID ? args->arg[3] : 0;
+
+    lib_lock();
+    thread_list_add_locked(t);
+    ret = clone_store_tid(flags, t->tid, args->arg[2], args->arg[3]);
+    if (!ret) {
+        ret = thread_start(t, thread_first_return, (uint64_t)frame);
+    }
+    if (ret < 0) {
+        thread_list_remove_locked(t);
+        lib_unlock();
+        lib_pages_free(t->block, t->block_bytes);
+        return ret;
+    }
+    ret = t->tid;
+    lib_unlock();
+    return ret;
+}
+
+/**
+ * thread_leave - the calling thread's end
+ *
+ * We are on the library's stack and never return to the program's, so the
+ * word that tells others to free it may be cleared before the thread is gone.
+ *
+ * Context: no lock held; does not return.
+ */
+_Noreturn void thread_leave(void)
+{
+    struct thread *t = thread_self();
+    uint32_t zero = 0;
+
+    lib_lock();
+    thread_list_remove_locked(t);
+    if (t->clear_child_tid &&
+        !copy_to_user(t->clear_child_tid, &zero, sizeof(zero))) {
+        futex_wake_locked(t->clear_child_tid, 1, ~0u);
+    }
+    lib_unlock();
+    prim_thread_exit(t->block, t->block_bytes);
+}
+
+/* The lock is kept: nobody shall write behind what goes out now. */
+static _Noreturn void exit_process(uint32_t status)
+{
+    lib_lock();
+    posix_exit();
+    prim_exit(status);
+}
+
+static long thread_exit(struct sys_args *args)
+{
+    bool last;
+
+    lib_lock();
+    last = process.n_threads == 1;
+    lib_unlock();
+    if (last) {
+        exit_process(args->arg[0] & 0xff);
+    }
+    thread_leave();
+}
+
+static long thread_exit_group(struct sys_args *args)
+{
+    exit_process(args->arg[0] & 0xff);
+}
+
+static long thread_set_tid_address(struct sys_args *args)
+{
+    struct thread *t = thread_self();
+
+    lib_lock();
+    t->clear_child_tid = args->arg[0];
+    lib_unlock();
+    return t->tid;
+}
+
+static long thread_gettid(struct sys_args *args)
+{
+    (void)args;
+    return thread_tid();
+}
+
+static long thread_ok(struct sys_args *args)
+{
+    (void)args;
+    return 0;
+}
+
+static long thread_enosys(struct sys_args *args)
+{
+    (void)args;
+    return -ENOSYS;
+}
+
+static long thread_yield(struct sys_args *args)
+{
+    (void)args;
+    prim_yield();
+    return 0;
+}
+
+static long thread_getaffinity(struct sys_args *args)
+{
+    uint64_t one_cpu = 1;
+
+    if (args->arg[1] < sizeof(one_cpu)) {
+        return -EINVAL;
+    }
+    if (copy_to_user(args->arg[2], &one_cpu, sizeof(one_cpu))) {
+        return -EFAULT;
+    }
+    return sizeof(one_cpu);
+}
+
+static long thread_getparam(struct sys_args *args)
+{
+    int priority = 0;
+
+    return copy_to_user(args->arg[1], &priority, sizeof(priority));
+}
+
+static long thread_priority_max(struct sys_args *args)
+{
+    return args->arg[0] == SCHED_FIFO || args->arg[0] == SCHED_RR ? 99 : 0;
+}
+
+static long thread_priority_min(struct sys_args *args)
+{
+    return args->arg[0] == SCHED_FIFO || args->arg[0] == SCHED_RR ? 1 : 0;
+}
+
+static long thread_getcpu(struct sys_args *args)
+{
+    uint32_t zero = 0;
+
+    if (args->arg[0] && copy_to_user(args->arg[0], &zero, sizeof(zero))) {
+        return -EFAULT;
+    }
+    if (args->arg[1] && copy_to_user(args->arg[1], &zero, sizeof(zero))) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+
+/* GS is the library's: a program that wants it is refused. */
+static long thread_arch_prctl(struct sys_args *args)
+{
+    struct thread *t = thread_self();
+
+    switch (args->arg[0]) {
+    case ARCH_SET_FS:
+        if (args->arg[1] >= USER_END) {
+            return -EPERM;
+        }
+        t->fs_base = args->arg[1];
+        return prim_thread_set(SYS_THREAD_FS, t->fs_base);
+    case ARCH_GET_FS:
+        return copy_to_user(args->arg[1], &t->fs_base, sizeof(t->fs_base));
+    default:
+        return -EINVAL;
+    }
+}
+
+const struct sys_entry thread_calls[] = {
+    { __NR_clone, "clone", thread_clone },
+    /* Both C libraries fall back to clone(), fork() is a later matter. */
+    { __NR_clone3, "clone3", thread_enosys },
+    { __NR_rseq, "rseq", thread_enosys },
+    { __NR_membarrier, "membarrier", thread_enosys },
+    { __NR_exit, "exit", thread_exit },
+    { __NR_exit_group, "exit_group", thread_exit_group },
+    { __NR_set_tid_address, "set_tid_address", thread_set_tid_address },
+    /* Robust mutexes: the list is accepted, no owner's death is reported. */
+    { __NR_set_robust_list, "set_robust_list", thread_ok },
+    { __NR_gettid, "gettid", thread_gettid },
+    { __NR_sched_yield, "sched_yield", thread_yield },
+    { __NR_sched_getaffinity, "sched_getaffinity", thread_getaffinity },
+    { __NR_sched_setaffinity, "sched_setaffinity", thread_ok },
+    { __NR_sched_getparam, "sched_getparam", thread_getparam },
+    { __NR_sched_setparam, "sched_setparam", thread_ok },
+    { __NR_sched_getscheduler, "sched_getscheduler", thread_ok },
+    { __NR_sched_setscheduler, "sched_setscheduler", thread_ok },
+    { __NR_sched_get_priority_max, "sched_get_priority_max",
+      thread_priority_max },
+    { __NR_sched_get_priority_min, "sched_get_priority_min",
+      thread_priority_min },
+    { __NR_getcpu, "getcpu", thread_getcpu },
+    { __NR_arch_prctl, "arch_prctl", thread_arch_prctl },
+    { 0, NULL, NULL },
+};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * thread.h - the thread block and the process's signal state (sys/ only)
+ *
+ * Every field not marked otherwise is guarded by lib_lock().
+ */
+#ifndef THREAD_H
+#define THREAD_H
+
+#include "guest-libc/start/layout.h"
+#include "guest-libc/sys/libos.h"
+
+#define SIGNAL_COUNT    64
+#define FIRST_TID       100 /* of the first thread, and the process id */
+#define SIGNAL_BIT(sig) (1ull << ((sig)-1))
+
+/* What the library knows of one raised signal; the rest of siginfo is zero. */
+struct signal_info {
+    int32_t code;   /* si_code */
+    int32_t pid;    /* si_pid, or timer id */
+    uint64_t value; /* si_addr, or si_value */
+};
+
+/* Signals waiting, of a thread or of the process: one of each number. */
+struct signal_queue {
+    uint64_t pending;
+    struct signal_info info[SIGNAL_COUNT];
+};
+
+struct alt_stack { /* stack_t */
+    uint64_t sp;
+    int32_t flags;
+    int32_t reserved;
+    uint64_t size_bytes;
+};
+
+struct thread {
+    struct sys_ublock ublock; /* GS points here; owner, kernel */
+    uint64_t frame_top;       /* owner; see entry.S */
+    void *block;              /* the mapping that holds all of this */
+    size_t block_bytes;
+
+    struct thread *next;        /* list of the program's threads */
+    int tid;                    /* what the program sees */
+    int prim_tid;               /* what prim_interrupt() takes */
+    bool helper;                /* never runs program text */
+    void (*helper_run)(void *); /* owner */
+    void *helper_arg;           /* owner */
+    uint64_t clear_child_tid;   /* user address or 0 */
+    uint64_t fs_base;           /* owner; the program's TLS */
+
+    uint32_t word;     /* private word to sleep on */
+    uint32_t *waiting; /* word it sleeps on, NULL: awake */
+
+    struct thread *futex_next; /* queue of futex.c */
+    uint64_t futex_addr;       /* 0: not queued */
+    uint32_t futex_bits;
+
+    uint64_t signal_mask;
+    uint64_t saved_mask;     /* to come back at the call's exit ... */
+    bool saved_mask_valid;   /* ... if this is set */
+    uint64_t signal_wanted;  /* by rt_sigtimedwait() */
+    uint64_t restart_number; /* owner; call that said LIB_RESTART, + 1 */
+    struct alt_stack alt;
+    struct signal_queue signals;
+};
+
+struct process {
+    struct thread *threads; /* the program's, first one first */
+    struct thread *first;   /* that it was started with */
+    int n_threads;
+    int next_tid;
+    uint32_t xsave_bytes; /* constant after boot */
+    uint64_t xsave_mask;  /* constant after boot */
+    uint64_t brk_start, brk_now;
+    struct signal_queue signals;
+};
+
+extern struct process process;
+
+/* Put @info's signal to @t, or to the process when @t is NULL. Lock held. */
+void signal_send_locked(struct thread *t, int sig,
+                        const struct signal_info *info);
+/* Take the next signal that @t may have now: its number or 0. Lock held. */
+int signal_take_locked(struct thread *t, uint64_t allowed,
+                       struct signal_info *ret_info);
+/* Set the mask; what it uncovers is delivered at exit. Lock held. */
+void signal_mask_set_locked(struct thread *t, uint64_t mask);
+/* Deliver to the frame or context of the calling thread, no lock held. */
+void signal_deliver_frame(struct frame *frame);
+void signal_deliver_context(struct sys_context *context);
+/* A fault of the program: deliver @sig with its information, or die. */
+void signal_fault(struct sys_context *context, int sig,
+                  const struct signal_info *info);
+/* Lock held. */
+_Noreturn void signal_die(int sig, const struct sys_context *context);
+
+/* What the program wants done with @sig. Lock held. */
+struct signal_action { /* as in the kernel's rt_sigaction() */
+    uint64_t handler;
+    uint64_t flags;
+    uint64_t restorer;
+    uint64_t mask;
+};
+const struct signal_action *signal_action(int sig);
+void signal_action_reset(int sig);
+bool signal_ignored(int sig);
+
+/* Write the signal's frame to the program's stack, make @context enter the
+ * handler: 0 or -EFAULT. Lock held. */
+long sigframe_push(struct thread *t, struct sys_context *context, int sig,
+                   const struct signal_info *info, uint64_t mask);
+/* Read back what sigframe_push() wrote, from the program's RSP. */
+long sigframe_pop(struct thread *t, uint64_t user_rsp,
+                  struct sys_context *ret_context, uint64_t *ret_mask);
+
+/* Threads */
+struct thread *thread_new(void);
+void thread_boot(const struct boot_info *info);
+_Noreturn void thread_leave(void);
+
+/* Futexes from the inside: wake up to @count at user address @addr. */
+long futex_wake_locked(uint64_t addr, uint32_t count, uint32_t bits);
+
+/* Messages from the host. Lock held. */
+void mailbox_read_locked(void);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * time.c - clocks, sleeping, and the one interval timer
+ *
+ * Programs read clocks by the vDSO image mostly; the calls here are for those
+ * that do not.  The interval timer has a helper thread that sleeps until it is
+ * due; it is made when a timer is first set, so a program without one has no
+ * such thread, and a timer that is not running wakes nobody.
+ */
+#include <errno.h>
+#include <asm/unistd.h>
+#include <linux/time.h>
+#include <linux/times.h>
+#include <linux/resource.h>
+#include <linux/signal.h>
+#include "guest-libc/sys/thread.h"
+#include "guest-libc/sys/timespec.h"
+
+#define NS_PER_US   1000ull
+#define US_PER_SEC  1000000ull
+#define NS_PER_TICK 10000000ull /* times() counts 100 a second */
+#define SECONDS_MAX (INT64_MAX / (int64_t)NS_PER_SEC)
+
+struct user_timespec {
+    int64_t seconds;
+    int64_t ns;
+};
+
+struct user_timeval {
+    int64_t seconds;
+    int64_t us;
+};
+
+/**
+ * timespec_from_user - read a struct timespec of the program
+ * @user_from: its address
+ * @ret_ns: the time; one beyond the range is the greatest
+ *
+ * Return: 0, -EFAULT, -EINVAL.
+ * Context: any.
+ */
+long timespec_from_user(uint64_t user_from, uint64_t *ret_ns)
+{
+    struct user_timespec ts;
+
+    if (copy_from_user(&ts, user_from, sizeof(ts))) {
+        return -EFAULT;
+    }
+    if (ts.seconds < 0 || ts.ns < 0 || ts.ns >= (int64_t)NS_PER_SEC) {
+        return -EINVAL;
+    }
+    if (ts.seconds >= SECONDS_MAX) {
+        *ret_ns = INT64_MAX;
+    } else {
+        *ret_ns = ts.seconds * NS_PER_SEC + ts.ns;
+    }
+    return 0;
+}
+
+/**
+ * timespec_to_user - write a struct timespec of the program
+ * @user_to: its address
+ * @ns: the time
+ *
+ * Return: 0 or -EFAULT.
+ * Context: any.
+ */
+long timespec_to_user(uint64_t user_to, uint64_t ns)
+{
+    struct user_timespec ts = { ns / NS_PER_SEC, ns % NS_PER_SEC };
+
+    return copy_to_user(user_to, &ts, sizeof(ts));
+}
+
+/**
+ * deadline_after - a duration from now, as a deadline
+ * @duration_ns: the duration
+ *
+ * Return: monotonic deadline, SYS_FOREVER if it is beyond the range.
+ * Context: any.
+ */
+uint64_t deadline_after(uint64_t duration_ns)
+{
+    uint64_t now_ns = prim_now_ns();
+
+    return duration_ns >= (uint64_t)INT64_MAX - now_ns ? SYS_FOREVER
+                                                       : now_ns + duration_ns;
+}
+
+/**
+ * deadline_at_wall - a wall-clock time, as a monotonic deadline
+ * @wall_ns: since 1970
+ *
+ * A later step of the wall clock does not move it.
+ *
+ * Return: the deadline.
+ * Context: any.
+ */
+uint64_t deadline_at_wall(uint64_t wall_ns)
+{
+    uint64_t now_ns = prim_wall_ns();
+
+    return deadline_after(wall_ns > now_ns ? wall_ns - now_ns : 0);
+}
+
+static bool is_wall_clock(uint64_t clock)
+{
+    return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ||
+           clock == CLOCK_TAI;
+}
+
+/* Clocks of threads and processes come as negative numbers. */
+static long clock_read(int32_t clock, uint64_t *ret_ns)
+{
+    if (clock < 0) {
+        *ret_ns = prim_query(SYS_QUERY_CPU_NS);
+        return 0;
+    }
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_TAI:
+        *ret_ns = prim_wall_ns();
+        return 0;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+        *ret_ns = prim_now_ns();
+        return 0;
+    case CLOCK_PROCESS_CPUTIME_ID:
+    case CLOCK_THREAD_CPUTIME_ID:
+        *ret_ns = prim_query(SYS_QUERY_CPU_NS);
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+static long time_clock_gettime(struct sys_args *args)
+{
+    uint64_t ns;
+    long ret = clock_read(args->arg[0], &ns);
+
+    return ret ? ret : timespec_to_user(args->arg[1], ns);
+}
+
+static long time_clock_getres(struct sys_args *args)
+{
+    uint64_t ns;
+    long ret = clock_read(args->arg[0], &ns);
+
+    if (ret || !args->arg[1]) {
+        return ret;
+    }
+    return timespec_to_user(args->arg[1], 1);
+}
+
+static long time_gettimeofday(struct sys_args *args)
+{
+    uint64_t ns = prim_wall_ns();
+    struct user_timeval tv = { ns / NS_PER_SEC, ns % NS_PER_SEC / NS_PER_US };
+
+    if (args->arg[0] && copy_to_user(args->arg[0], &tv, sizeof(tv))) {
+        return -EFAULT;
+    }
+    return args->arg[1] ? clear_user(args->arg[1], 8) : 0;
+}
+
+static long time_time(struct sys_args *args)
+{
+    int64_t seconds = prim_wall_ns() / NS_PER_SEC;
+
+    if (args->arg[0] && copy_to_user(args->arg[0], &seconds, sizeof(seconds))) {
+        return -EFAULT;
+    }
+    return seconds;
+}
+
+static long sleep_until(uint64_t deadline_ns)
+{
+    struct thread *t = thread_self();
+    long ret;
+
+    lib_lock();
+    do {
+        ret = lib_wait(&t->word, t->word, deadline_ns);
+    } while (!ret);
+    lib_unlock();
+    return ret == -ETIMEDOUT ? 0 : ret;
+}
+
+static long sleep_for(uint64_t user_duration, uint64_t user_left)
+{
+    uint64_t ns, deadline_ns, now_ns;
+    long ret = timespec_from_user(user_duration, &ns);
+
+    if (ret) {
+        return ret;
+    }
+    deadline_ns = deadline_after(ns);
+    ret = sleep_until(deadline_ns);
+    if (ret == -EINTR && user_left) {
+        now_ns = prim_now_ns();
+        if (timespec_to_user(user_left,
+                             deadline_ns > now_ns ? deadline_ns - now_ns : 0)) {
+            return -EFAULT;
+        }
+    }
+    return ret;
+}
+
+static long time_nanosleep(struct sys_args *args)
+{
+    return sleep_for(args->arg[0], args->arg[1]);
+}
+
+/* clock_nanosleep(clock, flags, time, left) */
+static long time_clock_nanosleep(struct sys_args *args)
+{
+    uint64_t ns;
+    long ret = clock_read(args->arg[0], &ns);
+
+    if (ret) {
+        return ret;
+    }
+    if (!(args->arg[1] & TIMER_ABSTIME)) {
+        return sleep_for(args->arg[2], args->arg[3]);
+    }
+    ret = timespec_from_user(args->arg[2], &ns);
+    if (ret) {
+        return ret;
+    }
+    return sleep_until(is_wall_clock(args->arg[0]) ? deadline_at_wall(ns) : ns);
+}
+
+static long time_times(struct sys_args *args)
+{
+    struct tms tms = { 0 };
+
+    tms.tms_utime = prim_query(SYS_QUERY_CPU_NS) / NS_PER_TICK;
+    if (args->arg[0] && copy_to_user(args->arg[0], &tms, sizeof(tms))) {
+        return -EFAULT;
+    }
+    return prim_now_ns() / NS_PER_TICK;
+}
+
+static long time_getrusage(struct sys_args *args)
+{
+    uint64_t ns = prim_query(SYS_QUERY_CPU_NS);
+    struct rusage usage = {
+        .ru_utime = { ns / NS_PER_SEC, ns % NS_PER_SEC / NS_PER_US },
+    };
+
+    return copy_to_user(args->arg[1], &usage, sizeof(usage));
+}
+
+/* The interval timer: ITIMER_REAL only. Guarded by the lock. */
+static struct {
+    uint64_t deadline_ns; /* SYS_FOREVER: not running */
+    uint64_t interval_ns;
+    uint32_t word; /* changes when the timer is set */
+    bool helper;   /* its thread exists */
+} timer = { .deadline_ns = SYS_FOREVER };
+
+static void timer_expire(uint64_t now_ns)
+{
+    struct signal_info info = { .code = SI_KERNEL };
+
+    if (!timer.interval_ns) {
+        timer.deadline_ns = SYS_FOREVER;
+    } else {
+        /* Missed periods (a restore, a long pause) are one signal. */
+        timer.deadline_ns += (now_ns - timer.deadline_ns) / timer.interval_ns *
+                                 timer.interval_ns +
+                             timer.interval_ns;
+    }
+    signal_send_locked(NULL, SIGALRM, &info);
+}
+
+static void timer_run(void *arg)
+{
+    uint64_t now_ns;
+
+    (void)arg;
+    lib_lock();
+    for (;;) {
+        now_ns = prim_now_ns();
+        if (now_ns >= timer.deadline_ns) {
+            timer_expire(now_ns);
+            continue;
+        }
+        lib_wait(&timer.word, timer.word, timer.deadline_ns);
+    }
+}
+
+static uint64_t timer_left_locked(void)
+{
+    uint64_t now_ns = prim_now_ns();
+
+    if (timer.deadline_ns == SYS_FOREVER) {
+        return 0;
+    }
+    return timer.deadline_ns > now_ns ? timer.deadline_ns - now_ns : 1;
+}
+
+static long timer_set_locked(uint64_t value_ns, uint64_t interval_ns)
+{
+    long ret;
+
+    if (value_ns && !timer.helper) {
+        ret = thread_spawn_helper(timer_run, NULL);
+        if (ret) {
+            return ret;
+        }
+        timer.helper = true;
+    }
+    timer.deadline_ns = value_ns ? deadline_after(value_ns) : SYS_FOREVER;
+    timer.interval_ns = interval_ns;
+    lib_wake(&timer.word, 1);
+    return 0;
+}
+
+static bool timeval_ns(const struct user_timeval *tv, uint64_t *ret_ns)
+{
+    if (tv->seconds < 0 || tv->seconds >= SECONDS_MAX || tv->us < 0 ||
+        tv->us >= (int64_t)US_PER_SEC) {
+        return false;
+    }
+    *ret_ns = tv->seconds * NS_PER_SEC + tv->us * NS_PER_US;
+    return true;
+}
+
+static struct user_timeval ns_timeval(uint64_t ns)
+{
+    struct user_timeval tv = { ns / NS_PER_SEC, ns % NS_PER_SEC / NS_PER_US };
+
+    return tv;
+}
+
+/* setitimer(which, new, old); the two CPU time timers are not there */
+static long time_setitimer(struct sys_args *args)
+{
+    struct user_timeval tv[2] = { { 0, 0 }, { 0, 0 } }; /* interval, value */
+    struct user_timeval old[2];
+    uint64_t interval_ns, value_ns;
+    long ret;
+
+    if (args->arg[0] != ITIMER_REAL) {
+        return -EINVAL;
+    }
+    if (args->arg[1] && copy_from_user(tv, args->arg[1], sizeof(tv))) {
+        return -EFAULT;
+    }
+    if (!timeval_ns(&tv[0], &interval_ns) || !timeval_ns(&tv[1], &value_ns)) {
+        return -EINVAL;
+    }
+    lib_lock();
+    old[0] = ns_timeval(timer.interval_ns);
+    old[1] = ns_timeval(timer_left_locked());
+    ret = timer_set_locked(value_ns, interval_ns);
+    lib_unlock();
+    if (!ret && args->arg[2]) {
+        ret = copy_to_user(args->arg[2], old, sizeof(old));
+    }
+    return ret;
+}
+
+static long time_getitimer(struct sys_args *args)
+{
+    struct user_timeval now[2];
+
+    if (args->arg[0] != ITIMER_REAL) {
+        return -EINVAL;
+    }
+    lib_lock();
+    now[0] = ns_timeval(timer.interval_ns);
+    now[1] = ns_timeval(timer_left_locked());
+    lib_unlock();
+    return copy_to_user(args->arg[1], now, sizeof(now));
+}
+
+static long time_alarm(struct sys_args *args)
+{
+    uint64_t left_ns;
+
+    lib_lock();
+    left_ns = timer_left_locked();
+    timer_set_locked((args->arg[0] & UINT32_MAX) * NS_PER_SEC, 0);
+    lib_unlock();
+    return (left_ns + NS_PER_SEC - 1) / NS_PER_SEC;
+}
+
+const struct sys_entry time_calls[] = {
+    { __NR_clock_gettime, "clock_gettime", time_clock_gettime },
+    { __NR_clock_getres, "clock_getres", time_clock_getres },
+    { __NR_clock_nanosleep, "clock_nanosleep", time_clock_nanosleep },
+    { __NR_nanosleep, "nanosleep", time_nanosleep },
+    { __NR_gettimeofday, "gettimeofday", time_gettimeofday },
+    { __NR_time, "time", time_time },
+    { __NR_times, "times", time_times },
+    { __NR_getrusage, "getrusage", time_getrusage },
+    { __NR_setitimer, "setitimer", time_setitimer },
+    { __NR_getitimer, "getitimer", time_getitimer },
+    { __NR_alarm, "alarm", time_alarm },
+    { 0, NULL, NULL },
+};

@@ -1,0 +1,835 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptd-guest.c - a guest's life: its processes, its session, what to do next
+ *
+ * Theory of operation
+ *
+ * Three things happen to a guest: somebody asks for something (D-Bus), its
+ * session tells something (from the session's thread, brought here by an idle
+ * source), and one of its processes dies (its pidfd becomes readable). Each
+ * ends in ckptd_guest_set_state(), which checks the table below.
+ *
+ * QEMU's death is worked on in two steps. The pidfd says that it is gone, which
+ * is the fence (F1); then the session is asked to drain the socket, because the
+ * last EPOCH, the program's exit and BYE may still lie in it. Only then it is
+ * decided what the death means. A recovery starts the next QEMU at once and
+ * leaves the store's part to the session's thread in parallel: QEMU boots,
+ * meanwhile the generation is made durable and the restore slot filled; they
+ * meet at WELCOME.
+ *
+ * ckpt-netd lives as long as the guest is up, over all generations; its death
+ * takes the connections it kept along, so QEMU is killed and both begin anew:
+ * nothing may acknowledge what it cannot keep (A1).
+ */
+#include <errno.h>
+#include <glib-unix.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ckptd/ckptd-guest-internal.h"
+#include "ckptd/ckptd-launch.h"
+#include "ckptd/ckptd-move.h"
+#include "ckptd/ckptd-trace.h"
+
+#define FRUITLESS_MAX    5u
+#define ADOPT_TIMEOUT_MS 10000u
+
+static const char *const state_names[] = {
+    [CKPTD_GUEST_CREATED] = "created",
+    [CKPTD_GUEST_STARTING] = "starting",
+    [CKPTD_GUEST_RUNNING] = "running",
+    [CKPTD_GUEST_RECOVERING] = "recovering",
+    [CKPTD_GUEST_ADOPTING] = "adopting",
+    [CKPTD_GUEST_STOPPING] = "stopping",
+    [CKPTD_GUEST_STOPPED] = "stopped",
+    [CKPTD_GUEST_EXITED] = "exited",
+    [CKPTD_GUEST_FAILED] = "failed",
+    [CKPTD_GUEST_WAITING] = "waiting",
+    [CKPTD_GUEST_ROLLING_BACK] = "rolling-back",
+    [CKPTD_GUEST_HANDING] = "handing-over",
+    [CKPTD_GUEST_GIVEN] = "given",
+    [CKPTD_GUEST_LANDING] = "landing",
+    [CKPTD_GUEST_ARRIVING] = "arriving",
+    [CKPTD_GUEST_LEAVING] = "leaving",
+    [CKPTD_GUEST_MOVED] = "moved",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == CKPTD_GUEST__MAX);
+
+#define S(name) (1u << CKPTD_GUEST_##name)
+#define DOWN                                                                   \
+    (S(CREATED) | S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) | S(MOVED))
+
+/* Legal successors of each state. */
+static const guint next_states[] = {
+    [CKPTD_GUEST_CREATED] = S(STARTING) | S(RECOVERING) | S(ADOPTING) |
+                            S(WAITING) | S(FAILED) | S(MOVED) | S(GIVEN) |
+                            S(LANDING),
+    [CKPTD_GUEST_STARTING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
+                             S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
+                             S(ROLLING_BACK) | S(ARRIVING) | S(MOVED),
+    [CKPTD_GUEST_RUNNING] = S(RECOVERING) | S(STOPPING) | S(STOPPED) |
+                            S(EXITED) | S(FAILED) | S(WAITING) |
+                            S(ROLLING_BACK) | S(LEAVING) | S(HANDING),
+    [CKPTD_GUEST_RECOVERING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
+                               S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
+                               S(ROLLING_BACK) | S(ARRIVING) | S(MOVED),
+    [CKPTD_GUEST_ADOPTING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
+                             S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
+                             S(ROLLING_BACK) | S(MOVED),
+    [CKPTD_GUEST_STOPPING] = S(STOPPED) | S(FAILED) | S(WAITING) | S(MOVED),
+    [CKPTD_GUEST_STOPPED] = S(STARTING),
+    [CKPTD_GUEST_EXITED] = S(STARTING),
+    [CKPTD_GUEST_FAILED] = S(STARTING) | S(WAITING) | S(MOVED),
+    [CKPTD_GUEST_WAITING] = S(STARTING) | S(RECOVERING) | S(FAILED),
+    [CKPTD_GUEST_ROLLING_BACK] = S(STARTING) | S(STOPPING) | S(FAILED),
+    [CKPTD_GUEST_HANDING] = S(GIVEN) | S(RECOVERING) | S(FAILED),
+    [CKPTD_GUEST_GIVEN] = S(STOPPED) | S(RECOVERING) | S(FAILED),
+    [CKPTD_GUEST_LANDING] = S(RUNNING) | S(RECOVERING) | S(STOPPED) | S(FAILED),
+    [CKPTD_GUEST_ARRIVING] =
+        S(RUNNING) | S(STOPPING) | S(FAILED) | S(WAITING) | S(MOVED),
+    [CKPTD_GUEST_LEAVING] =
+        S(RUNNING) | S(STOPPING) | S(FAILED) | S(WAITING) | S(MOVED),
+    [CKPTD_GUEST_MOVED] = S(STARTING) | S(WAITING) | S(FAILED),
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(next_states) == CKPTD_GUEST__MAX);
+
+/* --- state ---------------------------------------------------------------- */
+
+/**
+ * ckptd_guest_set_state() - the only place where the state changes
+ * @g: the guest
+ * @next: a legal successor
+ */
+void ckptd_guest_set_state(CkptdGuest *g, enum ckptd_guest_state next)
+{
+    g_assert(next_states[g->state] & (1u << next));
+    g_message("%s: %s -> %s%s%s", g->spec->name, state_names[g->state],
+              state_names[next], g->reason ? ": " : "",
+              g->reason ? g->reason : "");
+    ckptd_trace("state", g->spec->name, 0, 0, "old=%s new=%s",
+                state_names[g->state], state_names[next]);
+    g->state = next;
+    ckptd_guest_save_life(g);
+    if (g->observer) {
+        g->observer(g, g->observer_opaque);
+    }
+}
+
+/**
+ * ckptd_guest_set_reason() - why it is as it is
+ * @g: the guest
+ * @reason: for people, taken over; NULL = nothing to say
+ */
+void ckptd_guest_set_reason(CkptdGuest *g, char *reason)
+{
+    g_free(g->reason);
+    g->reason = reason;
+}
+
+/**
+ * ckptd_guest_set_timer() - the guest's one timer, in place of the one before
+ * @g: the guest
+ * @timeout_ms: from now
+ * @func: gets @g; clears g->timer
+ */
+void ckptd_guest_set_timer(CkptdGuest *g, guint timeout_ms, GSourceFunc func)
+{
+    g_clear_handle_id(&g->timer, g_source_remove);
+    g->timer = g_timeout_add(timeout_ms, func, g);
+}
+
+/**
+ * ckptd_guest_answer_all() - what somebody waits for has happened
+ * @waiters: become none
+ * @epoch: for them
+ * @error: for them, NULL when it has
+ */
+void ckptd_guest_answer_all(GArray *waiters, guint64 epoch, const GError *error)
+{
+    g_autoptr(GArray) old = g_array_copy(waiters);
+    guint i;
+
+    g_array_set_size(waiters, 0);
+    for (i = 0; i < old->len; i++) {
+        g_array_index(old, struct ckptd_waiter, i)
+            .done(epoch, error,
+                  g_array_index(old, struct ckptd_waiter, i).opaque);
+    }
+}
+
+/**
+ * ckptd_guest_clear_last() - forget what the last QEMU said
+ * @g: the guest
+ */
+void ckptd_guest_clear_last(CkptdGuest *g)
+{
+    g_free(g->last.fatal);
+    g_free(g->last.bad);
+    memset(&g->last, 0, sizeof(g->last));
+}
+
+/* --- going down ----------------------------------------------------------- */
+
+/**
+ * ckptd_guest_release() - let go of everything but the files
+ * @g: its QEMU is dead
+ */
+void ckptd_guest_release(CkptdGuest *g)
+{
+    g_clear_handle_id(&g->timer, g_source_remove);
+    g_clear_handle_id(&g->qemu_source, g_source_remove);
+    g_assert(g->qemu.pidfd < 0);
+    ckptd_guest_travel_end(g);
+    g->session_serial++;
+    if (g->session) {
+        ckptd_session_stats(g->session, &g->final);
+        g->final.connected = FALSE;
+        g_clear_pointer(&g->session, ckptd_session_free);
+    }
+    ckptd_guest_net_down(g, FALSE);
+    if (!ckptd_guest_remove_tree(g->runtime_dir, NULL)) {
+        g_warning("%s: cannot remove %s", g->spec->name, g->runtime_dir);
+    }
+    g->stop_pending = FALSE;
+    ckptd_guest_clear_last(g);
+}
+
+/**
+ * ckptd_guest_go_down() - QEMU is dead and stays so
+ * @g: the guest, reason set
+ * @state: STOPPED, EXITED or FAILED: all is let go of; WAITING or MOVED:
+ * nothing is
+ */
+void ckptd_guest_go_down(CkptdGuest *g, enum ckptd_guest_state state)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (state != CKPTD_GUEST_WAITING && state != CKPTD_GUEST_MOVED) {
+        ckptd_guest_release(g);
+    }
+    ckptd_guest_set_state(g, state);
+    g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_FAILED, "%s is %s%s%s",
+                g->spec->name, state_names[state], g->reason ? ": " : "",
+                g->reason ? g->reason : "");
+    g_clear_pointer(&g->back_to, g_free);
+    ckptd_guest_named(g, 0, error);
+    ckptd_guest_answer_all(g->checkpoint_waiters, 0, error);
+    ckptd_guest_answer_all(g->start_waiters, 0, error);
+    ckptd_guest_answer_all(g->down_waiters, 0, NULL);
+}
+
+static char *last_line(CkptdGuest *g, const char *name)
+{
+    g_autofree char *path = ckptd_guest_file(g, name);
+    g_autofree char *text = NULL;
+    const char *line;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return g_strdup("");
+    }
+    line = strrchr(g_strchomp(text), '\n');
+    return g_utf8_make_valid(line ? line + 1 : text, -1);
+}
+
+/* --- death ---------------------------------------------------------------- */
+
+/* What QEMU's death means, now that all it said is known. */
+static void judge(CkptdGuest *g, const char *how)
+{
+    g_autofree char *line = NULL;
+    g_autofree char *why = NULL;
+    struct ckptd_session_stats stats;
+
+    ckptd_session_stats(g->session, &stats);
+    if (ckptd_guest_travel_judge(g, how)) {
+        return;
+    }
+    if (g->last.exited) {
+        g->has_exit_status = TRUE;
+        g->exit_status = g->last.exit_status;
+        g->ended_epoch = ckptd_session_end_line(g->session);
+    }
+    if (ckptd_spec_is_external(g->spec)) {
+        ckptd_guest_external_judge(g);
+    } else if (g->state == CKPTD_GUEST_ROLLING_BACK) {
+        ckptd_guest_rolled_back(g);
+    } else if (g->last.fatal) {
+        ckptd_guest_set_reason(g, g_strdup(g->last.fatal));
+        ckptd_guest_go_down(g, g->state == CKPTD_GUEST_STOPPING
+                                   ? CKPTD_GUEST_STOPPED
+                                   : CKPTD_GUEST_FAILED);
+    } else if (g->state == CKPTD_GUEST_STOPPING) {
+        ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
+    } else if (g->last.exited) {
+        ckptd_guest_go_down(g, CKPTD_GUEST_EXITED);
+    } else if (g->last.bye == CKPT_BYE_SHUTDOWN) {
+        ckptd_guest_set_reason(g, g_strdup("powered off from inside"));
+        ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
+    } else if (g->state == CKPTD_GUEST_STARTING && !g->last.welcomed &&
+               stats.committed == 0) {
+        /* It never ran, so there is nothing that trying again could save. */
+        line = last_line(g, "qemu.log");
+        ckptd_guest_set_reason(
+            g,
+            g_strdup_printf("QEMU %s before it reached ckptd: %s", how, line));
+        ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
+    } else {
+        why = g_strdup_printf("QEMU %s%s%s", how, g->last.bad ? ": " : "",
+                              g->last.bad ? g->last.bad : "");
+        ckptd_guest_recover(g, why);
+    }
+}
+
+static gboolean on_qemu_death(gint fd G_GNUC_UNUSED,
+                              GIOCondition condition G_GNUC_UNUSED,
+                              gpointer opaque)
+{
+    CkptdGuest *g = opaque;
+
+    g->died_ns = ckptd_trace_now().monotonic_ns;
+    g->qemu_source = 0;
+    ckptd_trace("died", g->spec->name, 0, 0, "pid=%d", (int)g->qemu.pid);
+    ckptd_session_drain(g->session);
+    return G_SOURCE_REMOVE;
+}
+
+/**
+ * ckptd_guest_watch_qemu() - be told of QEMU's death
+ * @g: with a pidfd
+ */
+void ckptd_guest_watch_qemu(CkptdGuest *g)
+{
+    g->qemu_source = g_unix_fd_add_full(G_PRIORITY_HIGH, g->qemu.pidfd, G_IO_IN,
+                                        on_qemu_death, g, NULL);
+}
+
+/* --- the session's events ------------------------------------------------- */
+
+struct note {
+    CkptdGuest *guest;
+    guint serial;
+    struct ckptd_session_event event;
+    char *text;
+};
+
+static void note_free(gpointer data)
+{
+    struct note *note = data;
+
+    ckptd_guest_unref(note->guest);
+    g_free(note->text);
+    g_free(note);
+}
+
+static void on_welcomed(CkptdGuest *g)
+{
+    guint64 now_ns = ckptd_trace_now().monotonic_ns;
+
+    g->last.welcomed = TRUE;
+    if (g->died_ns) {
+        ckptd_histogram_add(&g->recovery_us, (now_ns - g->died_ns) / 1000);
+        g->died_ns = 0;
+    }
+    if (g->state == CKPTD_GUEST_STOPPING || g->state == CKPTD_GUEST_RUNNING ||
+        g->state == CKPTD_GUEST_ROLLING_BACK ||
+        g->state == CKPTD_GUEST_LEAVING) {
+        return; /* RECONNECT of one that was running all the time */
+    }
+    g_clear_handle_id(&g->timer, g_source_remove);
+    ckptd_guest_external_welcomed(g);
+    ckptd_guest_line_began(g);
+    ckptd_guest_set_reason(g, NULL);
+    ckptd_guest_set_state(g, CKPTD_GUEST_RUNNING);
+    ckptd_guest_answer_all(g->start_waiters, 0, NULL);
+    if (g->stop_pending) {
+        ckptd_guest_stop_now(g);
+    } else if (g->checkpoint_waiters->len || g->naming) {
+        ckptd_session_checkpoint(g->session, NULL);
+    }
+}
+
+static void take_text(char **slot, const char *text)
+{
+    if (text && text[0]) {
+        g_free(*slot);
+        *slot = g_strdup(text);
+    }
+}
+
+static void on_named(CkptdGuest *g, const struct note *note)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (note->text) {
+        g_set_error_literal(&error, CKPTD_ERROR, note->event.number,
+                            note->text);
+    }
+    ckptd_guest_named(g, note->event.number, error);
+}
+
+static void on_event(CkptdGuest *g, const struct note *note)
+{
+    g_autofree char *how = NULL;
+
+    switch (note->event.type) {
+    case CKPTD_SESSION_WELCOMED:
+        on_welcomed(g);
+        break;
+    case CKPTD_SESSION_ARRIVING:
+        ckptd_guest_move_arriving(g);
+        break;
+    case CKPTD_SESSION_ARRIVED:
+        ckptd_guest_move_arrived(g);
+        on_welcomed(g);
+        break;
+    case CKPTD_SESSION_MOVE:
+        ckptd_guest_move_said(g, note->event.number);
+        break;
+    case CKPTD_SESSION_EXIT:
+        g->last.exited = TRUE;
+        g->last.exit_status = note->event.number;
+        break;
+    case CKPTD_SESSION_PANIC:
+        take_text(&g->panic, note->text);
+        take_text(&g->last.bad, "the guest's kernel panicked, see its log");
+        break;
+    case CKPTD_SESSION_BYE:
+        g->last.bye = note->event.number;
+        take_text(&g->last.bad, note->text);
+        break;
+    case CKPTD_SESSION_COMMITTED:
+        ckptd_guest_answer_all(g->checkpoint_waiters, note->event.number, NULL);
+        break;
+    case CKPTD_SESSION_NAMED:
+        on_named(g, note);
+        break;
+    case CKPTD_SESSION_BAD_PEER:
+        take_text(&g->last.bad, note->text);
+        if (!ckptd_guest_external_refused(g, 0)) {
+            ckptd_process_kill(&g->qemu, SIGKILL);
+        }
+        break;
+    case CKPTD_SESSION_FAILED:
+        if (ckptd_guest_external_refused(g, note->event.number)) {
+            take_text(&g->last.bad, note->text);
+            break;
+        }
+        take_text(&g->last.fatal, note->text);
+        ckptd_process_kill(&g->qemu, SIGKILL);
+        break;
+    case CKPTD_SESSION_DRAINED:
+        how = ckptd_process_reap(&g->qemu);
+        judge(g, how);
+        break;
+    case CKPTD_SESSION_FROZEN:
+        ckptd_guest_travel_frozen(g);
+        break;
+    case CKPTD_SESSION_AGREED:
+        ckptd_move_in_agreed(g->in);
+        break;
+    }
+}
+
+static gboolean deliver_note(gpointer data)
+{
+    struct note *note = data;
+
+    if (note->serial == note->guest->session_serial) {
+        on_event(note->guest, note);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/* Session thread. */
+static void on_session(const struct ckptd_session_event *event, gpointer opaque)
+{
+    struct note *note = g_new0(struct note, 1);
+    const struct ckptd_guest_sender *sender = opaque;
+    GSource *source;
+
+    note->guest = ckptd_guest_ref(sender->guest);
+    note->serial = sender->serial;
+    note->event = *event;
+    note->text = g_strdup(event->text);
+    source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_HIGH);
+    g_source_set_callback(source, deliver_note, note, note_free);
+    g_source_attach(source, NULL);
+    g_source_unref(source);
+}
+
+/* --- going up ------------------------------------------------------------- */
+
+/* @manifest: of one that arrives, or NULL. */
+static gboolean open_session(CkptdGuest *g,
+                             const struct ckptd_manifest *manifest,
+                             GError **error)
+{
+    g_autofree char *socket =
+        ckptd_guest_runtime_file(g, CKPTD_LAUNCH_ENGINE_SOCKET);
+    g_autofree char *store = ckptd_guest_file(g, "store");
+    g_autofree char *moved = ckptd_guest_file(g, "moved");
+    g_autofree char *log = ckptd_guest_file(g, "console.log");
+    g_autofree char *seq = ckptd_guest_file(g, "console.seq");
+    g_autofree char *labels = ckptd_guest_file(g, "labels");
+    g_autofree char *from = ckptd_guest_origin(g, "labels");
+    struct ckptd_session_config config = {
+        .socket_path = ckptd_spec_is_external(g->spec) ? NULL : socket,
+        .store_dir = g->spec->checkpoint ? store : NULL,
+        .labels_dir = labels,
+        .from_dir = from,
+        .moved_path = moved,
+        .log_path = log,
+        .seq_path = seq,
+        .ended_epoch = g->ended_epoch,
+        .hold_bytes = (guint64)g->spec->hold_mib << 20,
+        .min_interval_us = g->spec->min_interval_us,
+        .max_interval_ms = g->spec->max_interval_ms,
+        .notify = on_session,
+    };
+
+    g_assert(!g->session);
+    if (!ckptd_paths_make_dir(g->runtime_dir, error) ||
+        !ckptd_guest_identities(g, &config, error)) {
+        return FALSE;
+    }
+    g_strlcpy(config.manifest.uuid, g->spec->uuid,
+              sizeof(config.manifest.uuid));
+    g_strlcpy(config.manifest.name, g->spec->name,
+              sizeof(config.manifest.name));
+    config.manifest.ram_bytes = (guint64)g->spec->memory_mib << 20;
+    if (manifest) {
+        config.manifest = *manifest;
+        config.arriving = TRUE;
+    }
+    g->sender.guest = g;
+    g->sender.serial = g->session_serial;
+    config.opaque = &g->sender;
+    g->session = ckptd_session_new(&config, error);
+    return g->session != NULL;
+}
+
+/**
+ * ckptd_guest_open_session() - have all ready for a QEMU but a generation
+ * @g: without a session
+ * @error: set on failure
+ *
+ * Return: TRUE when there is one.
+ */
+gboolean ckptd_guest_open_session(CkptdGuest *g, GError **error)
+{
+    return open_session(g, NULL, error);
+}
+
+/**
+ * ckptd_guest_open_arriving() - likewise, for one that comes from another host
+ * @g: without a session
+ * @manifest: that the other host keeps
+ * @error: set on failure
+ *
+ * Return: TRUE when there is one.
+ */
+gboolean ckptd_guest_open_arriving(CkptdGuest *g,
+                                   const struct ckptd_manifest *manifest,
+                                   GError **error)
+{
+    return open_session(g, manifest, error);
+}
+
+/**
+ * ckptd_guest_end_qemu() - have no QEMU
+ * @g: any
+ *
+ * Context: main thread; waits for its end.
+ */
+void ckptd_guest_end_qemu(CkptdGuest *g)
+{
+    g_clear_handle_id(&g->qemu_source, g_source_remove);
+    ckptd_process_kill(&g->qemu, SIGKILL);
+    if (g->qemu.pidfd >= 0) {
+        ckptd_process_wait(&g->qemu, -1);
+        g_free(ckptd_process_reap(&g->qemu));
+    }
+}
+
+static gboolean start_qemu(CkptdGuest *g, GError **error)
+{
+    g_autofree char *bundle = ckptd_guest_file(g, "bundle");
+    g_autofree char *log = ckptd_guest_file(g, "qemu.log");
+    gboolean ok;
+    int ends[2];
+    guint i;
+
+    if (!ckptd_guest_net_up(g, ends, error)) {
+        return FALSE;
+    }
+    ok = ckptd_launch_qemu(g->spec, bundle, g->runtime_dir, log, ends[0],
+                           &g->qemu, error);
+    if (ok && !ckptd_guest_net_join(g, ends, error)) {
+        ckptd_guest_end_qemu(g);
+        ok = FALSE;
+    }
+    for (i = 0; i < G_N_ELEMENTS(ends); i++) {
+        if (ends[i] >= 0) {
+            close(ends[i]);
+        }
+    }
+    return ok;
+}
+
+static gboolean execute_qemu(CkptdGuest *g, GError **error)
+{
+    if (!start_qemu(g, error)) {
+        return FALSE;
+    }
+    ckptd_guest_watch_qemu(g);
+    ckptd_session_expect(g->session, g->qemu.pid, FALSE);
+    ckptd_trace("launched", g->spec->name, 0, 0, "pid=%d", (int)g->qemu.pid);
+    return TRUE;
+}
+
+/**
+ * ckptd_guest_launch_arriving() - start a QEMU that waits for its guest
+ * @g: arriving, with a session
+ * @error: set on failure
+ *
+ * Return: TRUE when it was started.
+ */
+gboolean ckptd_guest_launch_arriving(CkptdGuest *g, GError **error)
+{
+    ckptd_guest_clear_last(g);
+    return execute_qemu(g, error);
+}
+
+/**
+ * ckptd_guest_launch() - start the next generation
+ * @g: its last QEMU is dead
+ *
+ * QEMU boots while the session prepares.
+ */
+void ckptd_guest_launch(CkptdGuest *g)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert(g->qemu.pidfd < 0); /* F1 */
+    ckptd_guest_clear_last(g);
+    ckptd_session_prepare(g->session);
+    if (!execute_qemu(g, &error)) {
+        ckptd_guest_set_reason(g, g_strdup(error->message));
+        ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
+    }
+}
+
+static char *crash_loop_report(CkptdGuest *g, guint64 epoch, const char *why)
+{
+    return g_strdup_printf("crash loop: %u recoveries in a row got no further "
+                           "than epoch %" PRIu64 "; the last: %s. See "
+                           "`ckptctl logs %s` and %s/qemu.log; `ckptctl "
+                           "recover %s` tries again",
+                           FRUITLESS_MAX, epoch, why, g->spec->name,
+                           g->state_dir, g->spec->name);
+}
+
+/**
+ * ckptd_guest_is_fruitless() - QEMU crashed: is it worth another try?
+ * @g: with a session; on FALSE the try is counted
+ * @why: of the crash
+ *
+ * Return: TRUE when FRUITLESS_MAX tries in a row made no durable epoch; then
+ * the reason is a report.
+ */
+gboolean ckptd_guest_is_fruitless(CkptdGuest *g, const char *why)
+{
+    struct ckptd_session_stats stats;
+
+    ckptd_session_stats(g->session, &stats);
+    if (stats.committed > g->floor_epoch) {
+        g->fruitless = 0;
+        g->floor_epoch = stats.committed;
+    }
+    if (g->fruitless >= FRUITLESS_MAX) {
+        ckptd_guest_set_reason(g, crash_loop_report(g, stats.committed, why));
+        return TRUE;
+    }
+    g->fruitless++;
+    return FALSE;
+}
+
+/**
+ * ckptd_guest_recover() - go on from the last checkpoint
+ * @g: its QEMU is dead
+ * @why: for people
+ */
+void ckptd_guest_recover(CkptdGuest *g, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!g->session && !ckptd_guest_open_session(g, &error)) {
+        ckptd_guest_set_reason(g, g_strdup(error->message));
+        ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
+        return;
+    }
+    if (!g->spec->checkpoint) {
+        ckptd_guest_set_reason(g,
+                               g_strdup_printf("%s; there are no checkpoints "
+                                               "to recover from",
+                                               why));
+        ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
+        return;
+    }
+    if (ckptd_guest_is_fruitless(g, why)) {
+        ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
+        return;
+    }
+    g->recoveries++;
+    ckptd_guest_set_reason(g, g_strdup(why));
+    ckptd_guest_set_state(g, CKPTD_GUEST_RECOVERING);
+    ckptd_guest_launch(g);
+}
+
+/**
+ * ckptd_guest_start() - first boot, or start again from the last checkpoint
+ * @g: down
+ * @error: set when it cannot even be tried
+ *
+ * Return: TRUE when QEMU was started.
+ */
+gboolean ckptd_guest_start(CkptdGuest *g, GError **error)
+{
+    if (!ckptd_guest_is_down(g)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_BUSY, "%s is %s",
+                    g->spec->name, state_names[g->state]);
+        return FALSE;
+    }
+    if (ckptd_spec_is_external(g->spec)) {
+        return ckptd_guest_external_start(g, error);
+    }
+    if ((g->ended_epoch && !ckptd_guest_readdress(g, error)) ||
+        !ckptd_guest_open_session(g, error)) {
+        return FALSE;
+    }
+    g->fruitless = 0;
+    g->floor_epoch = 0;
+    g->has_exit_status = FALSE;
+    g_clear_pointer(&g->panic, g_free);
+    ckptd_guest_set_reason(g, NULL);
+    ckptd_guest_set_state(g, CKPTD_GUEST_STARTING);
+    ckptd_guest_launch(g);
+    if (g->state == CKPTD_GUEST_FAILED) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED, "%s", g->reason);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean adopt_timeout(gpointer opaque)
+{
+    CkptdGuest *g = opaque;
+
+    g->timer = 0;
+    g_warning("%s: QEMU runs but does not reconnect", g->spec->name);
+    ckptd_process_kill(&g->qemu, SIGKILL);
+    return G_SOURCE_REMOVE;
+}
+
+static void end_leftovers(CkptdGuest *g)
+{
+    ckptd_guest_end_qemu(g);
+    ckptd_guest_release(g);
+}
+
+/**
+ * ckptd_guest_resume() - go on where an earlier ckptd left off
+ * @g: just loaded
+ * @state_dir: of the daemon
+ *
+ * A QEMU that runs is waited for: it keeps its epochs and reconnects (E3, G3).
+ * One that does not is recovered from the store.
+ */
+void ckptd_guest_resume(CkptdGuest *g, const char *state_dir)
+{
+    g_autofree char *qemu_pid =
+        ckptd_guest_runtime_file(g, CKPTD_LAUNCH_QEMU_PID_FILE);
+    g_autoptr(GError) error = NULL;
+    gboolean wanted_up;
+
+    if (ckptd_spec_is_external(g->spec)) {
+        ckptd_guest_external_resume(g);
+        return;
+    }
+    wanted_up = ckptd_guest_load_life(g);
+    ckptd_process_find(qemu_pid, &g->qemu);
+    ckptd_guest_net_find(g);
+    if (ckptd_guest_travel_resume(g, state_dir)) {
+        ckptd_guest_end_qemu(g); /* it stands still */
+        return;
+    }
+    if (!wanted_up) {
+        end_leftovers(g);
+        return;
+    }
+    if (!ckptd_guest_net_resume(g)) {
+        ckptd_guest_end_qemu(g);
+    }
+    if (!ckptd_guest_open_session(g, &error)) {
+        ckptd_guest_set_reason(g, g_strdup(error->message));
+        end_leftovers(g);
+        ckptd_guest_set_state(g, CKPTD_GUEST_FAILED);
+    } else if (g->qemu.pidfd >= 0) {
+        ckptd_guest_watch_qemu(g);
+        ckptd_session_expect(g->session, g->qemu.pid, TRUE);
+        ckptd_guest_set_state(g, CKPTD_GUEST_ADOPTING);
+        ckptd_guest_set_timer(g, ADOPT_TIMEOUT_MS, adopt_timeout);
+    } else {
+        g->recoveries++;
+        ckptd_guest_set_reason(g,
+                               g_strdup("ckptd came back and found no QEMU"));
+        ckptd_guest_set_state(g, CKPTD_GUEST_RECOVERING);
+        ckptd_guest_launch(g);
+    }
+}
+
+/**
+ * ckptd_guest_leave() - ckptd ends, the guest goes on without it
+ * @g: any
+ *
+ * QEMU runs on with its gate shut and waits for the next ckptd.
+ */
+void ckptd_guest_leave(CkptdGuest *g)
+{
+    g_clear_handle_id(&g->timer, g_source_remove);
+    g_clear_handle_id(&g->qemu_source, g_source_remove);
+    ckptd_guest_travel_end(g);
+    if (g->state == CKPTD_GUEST_ARRIVING) {
+        ckptd_guest_end_qemu(g);
+    }
+    g->session_serial++;
+    g_clear_pointer(&g->session, ckptd_session_free);
+    ckptd_process_clear(&g->qemu);
+    ckptd_guest_net_leave(g);
+    ckptd_guest_external_close(g, FALSE);
+}
+
+/**
+ * ckptd_guest_is_down() - does nothing of it run?
+ * @g: any
+ *
+ * Return: TRUE if so.
+ */
+gboolean ckptd_guest_is_down(const CkptdGuest *g)
+{
+    return (DOWN & (1u << g->state)) != 0;
+}
+
+/**
+ * ckptd_guest_state_name() - its state for people and programs
+ * @g: any
+ *
+ * Return: a word.
+ */
+const char *ckptd_guest_state_name(const CkptdGuest *g)
+{
+    return state_names[g->state];
+}

@@ -1,0 +1,850 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptd-move-in.c - a guest that comes from another host: the side that takes
+ *
+ * Theory of operation
+ *
+ * The thread is that of the link, and does what the other side says, message
+ * by message; what it may say next depends on enum in_phase.  Nothing of the
+ * guest counts before the ledger says taken (ckptd-ledger.c, H2): whatever ends
+ * the link before GIVE, or ckptd, ends with all of it removed.
+ *
+ * Two may want to decide at once: GIVE on this link, and on another one a QUERY
+ * of the same move, by a source that has lost this link.  Whoever comes first
+ * under @lock decides: TAKING is answered by TAKEN, DROPPED by NEVER, for ever.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "ckptd/ckptd-landing.h"
+#include "ckptd/ckptd-guest-internal.h"
+#include "ckptd/ckptd-image.h"
+#include "ckptd/ckptd-main-call.h"
+#include "ckptd/ckptd-move.h"
+#include "ckptd/ckptd-tap.h"
+#include "ckptd/ckptd-trace.h"
+
+#define FILE_MAX       (1ull << 40)
+#define LOG_ROOM       (64ull << 20) /* a store's segments, at least */
+#define TAKING_WAIT_US (5 * G_TIME_SPAN_SECOND)
+
+/*
+ * enum in_phase - how far a guest that comes is
+ *
+ *  OFFERED  room is made; FILE, then LAUNCH
+ *  COPYING  a QEMU waits for it; PAGES, ROUND, FILE; then LAST
+ *  RESTING  its last epoch is here; HOLD, FILE; then SEAL
+ *  READY    all of it is durable here; GIVE
+ *  TAKING   GIVE has come: it will be ours
+ *  TAKEN    the ledger says so; FRAME, FORGET
+ *  DROPPED  it never will be ours
+ */
+enum in_phase {
+    IN_OFFERED,
+    IN_COPYING,
+    IN_RESTING,
+    IN_READY,
+    IN_TAKING,
+    IN_TAKEN,
+    IN_DROPPED,
+};
+
+/**
+ * struct ckptd_move_in - see ckptd-move.h
+ *
+ * Of the thread of the link alone, but what follows @lock.
+ * @print:  of the other host's certificate
+ * @load:   of the guest, when it is whole
+ * @tap_fd: a copy of its interface's descriptor, or -1
+ * @inject: a socket that sends to the guest's side of the interface, or -1
+ *
+ * Under @lock:
+ * @agreed: its QEMU is the right one
+ * @failed: why it cannot come, or NULL
+ */
+struct ckptd_move_in {
+    const struct ckptd_move_env *env;
+    CkptdLink *link;
+    GCancellable *cancellable;
+    char *host;
+    char *print;
+    CkptdGuest *guest;
+    struct ckptd_peer_offer offer;
+    CkptdLedger *ledger;
+    CkptdImage *image;
+    struct ckptd_peer_last last;
+    struct ckptd_landing_load load;
+    int tap_fd;
+    int inject;
+
+    GMutex lock;
+    GCond cond;
+    enum in_phase phase;
+    gboolean agreed;
+    char *failed;
+};
+
+/* All that come, by id, for ckptd_move_in_query(). */
+static GMutex arrivals_lock;
+static GHashTable *arrivals;
+
+static gboolean advance(CkptdMoveIn *in, enum in_phase phase, GError **error)
+{
+    gboolean ok;
+
+    g_mutex_lock(&in->lock);
+    ok = in->phase != IN_DROPPED;
+    if (ok) {
+        g_assert(phase > in->phase);
+        in->phase = phase;
+        g_cond_broadcast(&in->cond);
+    }
+    g_mutex_unlock(&in->lock);
+    if (!ok) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_STALE,
+                    "the move was given up");
+    }
+    return ok;
+}
+
+static void say_step(const CkptdMoveIn *in, const char *step)
+{
+    ckptd_trace_step(in->offer.manifest.name, step, in->offer.id);
+}
+
+/* --- OFFER ---------------------------------------------------------------- */
+
+static gboolean has_flag(const char *flags, const char *flag)
+{
+    g_autofree char *all = g_strdup_printf(" %s ", flags);
+    g_autofree char *one = g_strdup_printf(" %s ", flag);
+
+    return strstr(all, one) != NULL;
+}
+
+/* What the guest has seen of its CPU has to be here too. */
+static gboolean check_cpu(const struct ckptd_peer_offer *offer, GError **error)
+{
+    g_auto(GStrv) wanted = g_strsplit(offer->cpu_flags, " ", -1);
+    g_autofree char *text = NULL;
+    g_autoptr(GString) missing = g_string_new(NULL);
+    g_autofree char *flags = NULL;
+    const char *at;
+    guint i;
+
+    if (!offer->cpu_flags[0]) {
+        return TRUE;
+    }
+    if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, error)) {
+        return FALSE;
+    }
+    at = strstr(text, "\nflags\t\t: ");
+    at = at ? at + strlen("\nflags\t\t: ") : "";
+    flags = g_strndup(at, strcspn(at, "\n"));
+    for (i = 0; wanted[i]; i++) {
+        if (wanted[i][0] && !has_flag(flags, wanted[i])) {
+            g_string_append_printf(missing, " %s", wanted[i]);
+        }
+    }
+    if (missing->len) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_MISMATCH,
+                    "this host's CPU lacks features that the guest's has:%s",
+                    missing->str);
+    }
+    return !missing->len;
+}
+
+static gboolean check_room(const CkptdMoveIn *in, GError **error)
+{
+    const char *dir = ckptd_server_paths(in->env->server)->state_dir;
+    uint64_t needed = in->offer.used_bytes + LOG_ROOM;
+    struct statvfs disk;
+    uint64_t free_bytes;
+
+    if (statvfs(dir, &disk) < 0) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", dir,
+                    g_strerror(errno));
+        return FALSE;
+    }
+    free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (free_bytes < needed) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NO_SPACE,
+                    "%s has %" G_GUINT64_FORMAT " MiB free, the guest needs "
+                    "%" G_GUINT64_FORMAT " MiB",
+                    dir, free_bytes >> 20, needed >> 20);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean arrive_in_main(gpointer opaque, GError **error)
+{
+    CkptdMoveIn *in = opaque;
+    const char *name = in->offer.manifest.name;
+    const struct ckptd_paths *paths = ckptd_server_paths(in->env->server);
+    g_autofree char *address = NULL;
+
+    if (ckptd_server_find(in->env->server, name, NULL)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS,
+                    "there is a guest %s already", name);
+        return FALSE;
+    }
+    address = ckptd_link_remote_ip(in->link);
+    in->guest = ckptd_guest_travel_arrive(paths, &in->offer, in->host,
+                                          address ? address : "", error);
+    if (!in->guest) {
+        return FALSE;
+    }
+    ckptd_server_take(in->env->server, ckptd_guest_ref(in->guest));
+    in->guest->in = in;
+    return TRUE;
+}
+
+static gboolean begin_ledger(CkptdMoveIn *in, GError **error)
+{
+    struct ckptd_ledger_entry entry = {
+        .role = CKPTD_LEDGER_TO,
+        .generation = in->offer.generation,
+    };
+
+    g_strlcpy(entry.id, in->offer.id, sizeof(entry.id));
+    g_strlcpy(entry.guest, in->offer.manifest.name, sizeof(entry.guest));
+    g_strlcpy(entry.host, in->host, sizeof(entry.host));
+    g_strlcpy(entry.print, in->print, sizeof(entry.print));
+    in->ledger = ckptd_ledger_begin(ckptd_io_system(), in->env->ledger_dir,
+                                    &entry, error);
+    return in->ledger != NULL;
+}
+
+static gboolean take_offer(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                           GError **error)
+{
+    g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
+    g_autofree char *store = NULL;
+
+    if (!dict || !ckptd_peer_offer_get(dict, &in->offer, error) ||
+        !check_cpu(&in->offer, error) || !check_room(in, error) ||
+        !ckptd_main_call(arrive_in_main, in, in->cancellable, error)) {
+        return FALSE;
+    }
+    store = ckptd_guest_file(in->guest, "store");
+    return begin_ledger(in, error) &&
+           (in->image = ckptd_image_begin(store, &in->offer.manifest, error)) &&
+           ckptd_shm_create("ckpt-hold", in->offer.hold_bytes, &in->load.hold,
+                            error);
+}
+
+/* --- what follows it ------------------------------------------------------ */
+
+static gboolean take_file(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                          GError **error)
+{
+    static const char *const names[] = {
+        [CKPTD_PEER_FILE_BUNDLE] = "bundle",
+        [CKPTD_PEER_FILE_LOG] = "console.log",
+    };
+    struct ckptd_peer_chunk_view chunk;
+    g_autofree char *path = NULL;
+    gboolean ok;
+    int fd;
+
+    if (!ckptd_peer_check_chunk(msg, FILE_MAX, &chunk, error)) {
+        return FALSE;
+    }
+    path = ckptd_guest_file(in->guest, names[chunk.which]);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ok = fd >= 0 && pwrite(fd, chunk.data, chunk.len_bytes, chunk.offset) ==
+                        chunk.len_bytes;
+    if (!ok) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", path,
+                    g_strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
+}
+
+static gboolean launch_in_main(gpointer opaque, GError **error)
+{
+    CkptdMoveIn *in = opaque;
+
+    if (!ckptd_guest_travel_launch(in->guest, &in->offer, error)) {
+        return FALSE;
+    }
+    if (in->guest->tap_fd >= 0) {
+        in->tap_fd = fcntl(in->guest->tap_fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return TRUE;
+}
+
+/*
+ * What is sent to the interface's own address family goes to whoever has its
+ * descriptor: the guest, and nobody on the bridge.
+ */
+static void open_inject(CkptdMoveIn *in)
+{
+    struct sockaddr_ll address = { .sll_family = AF_PACKET };
+    g_autofree char *name = in->tap_fd >= 0 ? ckptd_tap_name(in->tap_fd) : NULL;
+
+    if (!name) {
+        return;
+    }
+    address.sll_ifindex = if_nametoindex(name);
+    in->inject = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (in->inject < 0 ||
+        bind(in->inject, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        g_message("%s: what still comes in at %s is lost: %s",
+                  in->offer.manifest.name, in->host, g_strerror(errno));
+    }
+}
+
+static gboolean launch(CkptdMoveIn *in, GError **error)
+{
+    gboolean ok;
+
+    if (!ckptd_main_call(launch_in_main, in, in->cancellable, error)) {
+        return FALSE;
+    }
+    open_inject(in);
+    g_mutex_lock(&in->lock);
+    while (!in->agreed && !in->failed &&
+           !g_cancellable_is_cancelled(in->cancellable)) {
+        g_cond_wait_until(&in->cond, &in->lock,
+                          g_get_monotonic_time() + G_TIME_SPAN_SECOND);
+    }
+    ok = in->agreed && !in->failed;
+    if (!ok) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_MISMATCH, "%s",
+                    in->failed ? in->failed : "cancelled");
+    }
+    g_mutex_unlock(&in->lock);
+    return ok && advance(in, IN_COPYING, error);
+}
+
+static gboolean take_pages(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                           GError **error)
+{
+    struct ckptd_peer_pages pages;
+
+    return ckptd_peer_check_pages(
+               msg, in->offer.manifest.ram_bytes / CKPTD_FORMAT_PAGE_BYTES,
+               &pages, error) &&
+           ckptd_image_write(in->image, &pages, error);
+}
+
+/* What lies in the interface came in for the guest while it ran there. */
+static void drop_frames(CkptdMoveIn *in)
+{
+    uint8_t frame[CKPTD_PEER_FRAME_MAX];
+
+    while (in->tap_fd >= 0 && read(in->tap_fd, frame, sizeof(frame)) > 0) {
+    }
+}
+
+static gboolean take_last(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                          GError **error)
+{
+    g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
+
+    if (!dict || !ckptd_peer_last_get(dict, &in->last, error)) {
+        return FALSE;
+    }
+    if (in->last.generation < in->offer.generation) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "the other host: LAST of an older generation");
+        return FALSE;
+    }
+    say_step(in, "last");
+    drop_frames(in);
+    in->load.epoch = in->last.epoch;
+    in->load.generation = in->last.generation + 1;
+    in->load.slot = ckptd_image_finish(
+        in->image, &in->last, in->load.generation, &in->load.slot_bytes, error);
+    g_clear_pointer(&in->image, ckptd_image_free);
+    return in->load.slot && advance(in, IN_RESTING, error);
+}
+
+static gboolean take_hold(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                          GError **error)
+{
+    struct ckptd_peer_chunk_view chunk;
+
+    if (!ckptd_peer_check_chunk(msg, in->load.hold.size_bytes, &chunk, error)) {
+        return FALSE;
+    }
+    memcpy((uint8_t *)in->load.hold.addr + chunk.offset, chunk.data,
+           chunk.len_bytes);
+    return TRUE;
+}
+
+static gboolean seal(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                     GError **error)
+{
+    g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
+
+    return dict &&
+           ckptd_peer_get(dict, "next_seq", "t", &in->load.next_seq, error) &&
+           ckptd_landing_ready(in->guest->session, &in->load, error) &&
+           advance(in, IN_READY, error);
+}
+
+/* H2.  When the ledger cannot be written nobody knows: FROM asks again. */
+static gboolean take(CkptdMoveIn *in, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (!advance(in, IN_TAKING, error)) {
+        return FALSE;
+    }
+    say_step(in, "taking");
+    if (!ckptd_ledger_decide(in->ledger, in->load.generation, in->load.epoch,
+                             error)) {
+        return FALSE;
+    }
+    advance(in, IN_TAKEN, NULL);
+    say_step(in, "taken");
+    if (!ckptd_landing_go(in->guest->session, &local)) {
+        g_message("%s: %s", in->offer.manifest.name, local->message);
+    }
+    say_step(in, "went");
+    return ckptd_link_send(in->link, CKPTD_PEER_TAKEN, NULL, 0, error);
+}
+
+static gboolean give(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                     GError **error)
+{
+    g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
+    g_autofree char *id =
+        dict ? ckptd_peer_get_text(dict, "id", 64, error) : NULL;
+
+    if (!id) {
+        return FALSE;
+    }
+    if (!g_str_equal(id, in->offer.id)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "the other host: GIVE of another move");
+        return FALSE;
+    }
+    return take(in, error);
+}
+
+static void inject(CkptdMoveIn *in, const struct ckptd_peer_msg *msg)
+{
+    if (in->inject >= 0 && send(in->inject, msg->data, msg->len_bytes, 0) < 0) {
+        g_message("%s: a frame that came in at %s is lost: %s",
+                  in->offer.manifest.name, in->host, g_strerror(errno));
+    }
+}
+
+/* @step is done, if it is @ok. */
+static gboolean done(CkptdMoveIn *in, const char *step, gboolean ok,
+                     GError **error)
+{
+    if (ok) {
+        say_step(in, step);
+    }
+    return ok && ckptd_link_send(in->link, CKPTD_PEER_DONE, NULL, 0, error);
+}
+
+static gboolean forget(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                       GError **error)
+{
+    g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
+    g_autofree char *id =
+        dict ? ckptd_peer_get_text(dict, "id", 64, error) : NULL;
+
+    return id && done(in, "forgotten",
+                      ckptd_move_in_forget(in->env, id,
+                                           ckptd_link_print(in->link), error),
+                      error);
+}
+
+/* Messages of each phase, bits. */
+#define M(name) (1u << CKPTD_PEER_##name)
+static const guint32 expected[] = {
+    [IN_OFFERED] = M(FILE) | M(LAUNCH),
+    [IN_COPYING] = M(PAGES) | M(ROUND) | M(FILE) | M(LAST),
+    [IN_RESTING] = M(HOLD) | M(FILE) | M(SEAL),
+    [IN_READY] = M(GIVE),
+    [IN_TAKEN] = M(FRAME) | M(FORGET),
+    [IN_DROPPED] = 0,
+};
+
+static gboolean has_failed(CkptdMoveIn *in, GError **error)
+{
+    gboolean failed;
+
+    g_mutex_lock(&in->lock);
+    failed = in->failed && in->phase < IN_TAKING;
+    if (failed) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED, "%s", in->failed);
+    }
+    g_mutex_unlock(&in->lock);
+    return failed;
+}
+
+static gboolean dispatch(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
+                         GError **error)
+{
+    if (has_failed(in, error)) {
+        return FALSE;
+    }
+    if (!(expected[in->phase] & (1u << msg->type))) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "the other host: unexpected %s",
+                    ckptd_peer_type_name(msg->type));
+        return FALSE;
+    }
+    switch (msg->type) {
+    case CKPTD_PEER_FILE:
+        return take_file(in, msg, error);
+    case CKPTD_PEER_LAUNCH:
+        return done(in, "launched", launch(in, error), error);
+    case CKPTD_PEER_PAGES:
+        return take_pages(in, msg, error);
+    case CKPTD_PEER_ROUND:
+        return done(in, "synced", ckptd_image_sync(in->image, error), error);
+    case CKPTD_PEER_LAST:
+        return take_last(in, msg, error);
+    case CKPTD_PEER_HOLD:
+        return take_hold(in, msg, error);
+    case CKPTD_PEER_SEAL:
+        return done(in, "ready", seal(in, msg, error), error);
+    case CKPTD_PEER_GIVE:
+        return give(in, msg, error);
+    case CKPTD_PEER_FRAME:
+        inject(in, msg);
+        return TRUE;
+    case CKPTD_PEER_FORGET:
+        return forget(in, msg, error);
+    default:
+        g_assert_not_reached();
+    }
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static gboolean discard_in_main(gpointer opaque, GError **error)
+{
+    CkptdMoveIn *in = opaque;
+
+    ckptd_guest_travel_discard(in->guest,
+                               ckptd_server_paths(in->env->server)->state_dir);
+    return ckptd_server_remove(in->env->server, in->offer.manifest.name, TRUE,
+                               error);
+}
+
+static gboolean landed_in_main(gpointer opaque, GError **error G_GNUC_UNUSED)
+{
+    CkptdMoveIn *in = opaque;
+
+    ckptd_guest_travel_settled(in->guest,
+                               ckptd_server_paths(in->env->server)->state_dir);
+    return TRUE;
+}
+
+/* Not ours and never will be: everything goes, the ledger last. */
+static void discard(CkptdMoveIn *in)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&in->image, ckptd_image_free);
+    if (in->guest &&
+        !ckptd_main_call(discard_in_main, in, in->env->stopping, &error)) {
+        g_message("%s: %s", in->offer.manifest.name, error->message);
+        return; /* ckptd ends: the next one tidies up */
+    }
+    if (in->ledger) {
+        ckptd_ledger_remove(ckptd_io_system(), in->env->ledger_dir,
+                            in->offer.id, NULL);
+    }
+}
+
+/* Return: FALSE: nobody knows whose it is, and @in has to stay. */
+static gboolean end(CkptdMoveIn *in)
+{
+    enum in_phase phase;
+
+    g_mutex_lock(&in->lock);
+    if (in->phase < IN_TAKING) {
+        in->phase = IN_DROPPED;
+    }
+    phase = in->phase;
+    g_mutex_unlock(&in->lock);
+    if (phase == IN_TAKING) {
+        g_warning("%s: the ledger could not be written: whether it is ours "
+                  "will be known when ckptd starts anew",
+                  in->offer.manifest.name);
+        return FALSE;
+    }
+    if (phase == IN_DROPPED) {
+        discard(in);
+    } else {
+        ckptd_main_call(landed_in_main, in, in->env->stopping, NULL);
+    }
+    return TRUE;
+}
+
+static void in_free(CkptdMoveIn *in)
+{
+    if (in->tap_fd >= 0) {
+        close(in->tap_fd);
+    }
+    if (in->inject >= 0) {
+        close(in->inject);
+    }
+    ckptd_image_free(in->image);
+    ckptd_ledger_close(in->ledger);
+    ckptd_peer_last_clear(&in->last);
+    ckptd_shm_clear(&in->load.hold);
+    free(in->load.slot);
+    ckptd_peer_offer_clear(&in->offer);
+    ckptd_guest_unref(in->guest);
+    g_object_unref(in->cancellable);
+    g_mutex_clear(&in->lock);
+    g_cond_clear(&in->cond);
+    g_free(in->failed);
+    g_free(in->host);
+    g_free(in->print);
+    g_free(in);
+}
+
+static gboolean enlist(CkptdMoveIn *in, GError **error)
+{
+    gboolean ok;
+
+    g_mutex_lock(&arrivals_lock);
+    if (!arrivals) {
+        arrivals = g_hash_table_new(g_str_hash, g_str_equal);
+    }
+    ok = !g_hash_table_contains(arrivals, in->offer.id) &&
+         g_hash_table_insert(arrivals, in->offer.id, in);
+    g_mutex_unlock(&arrivals_lock);
+    if (!ok) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS,
+                    "there is such a move already");
+    }
+    return ok;
+}
+
+static void delist(CkptdMoveIn *in)
+{
+    g_mutex_lock(&arrivals_lock);
+    if (g_hash_table_lookup(arrivals, in->offer.id) == in) {
+        g_hash_table_remove(arrivals, in->offer.id);
+    }
+    g_mutex_unlock(&arrivals_lock);
+}
+
+/**
+ * ckptd_move_in_run() - a host offers a guest: to the end of the move
+ * @env:         of all moves
+ * @link:        to it
+ * @cancellable: of the link
+ * @host:        that it is
+ * @offer:       received
+ *
+ * Context: the link's thread.
+ */
+void ckptd_move_in_run(const struct ckptd_move_env *env, CkptdLink *link,
+                       GCancellable *cancellable, const struct ckptd_host *host,
+                       const struct ckptd_peer_msg *offer)
+{
+    CkptdMoveIn *in = g_new0(CkptdMoveIn, 1);
+    struct ckptd_peer_msg msg = { 0 };
+    g_autoptr(GError) error = NULL;
+    gboolean ok;
+
+    in->env = env;
+    in->link = link;
+    in->cancellable = g_object_ref(cancellable);
+    in->host = g_strdup(host->name);
+    in->print = g_strdup(ckptd_link_print(link));
+    in->tap_fd = in->inject = -1;
+    in->load.hold = (struct ckptd_shm)CKPTD_SHM_NONE;
+    g_mutex_init(&in->lock);
+    g_cond_init(&in->cond);
+    ok = take_offer(in, offer, &error) && enlist(in, &error) &&
+         done(in, "offered", TRUE, &error);
+    while (ok && ckptd_link_recv(link, &msg, &error)) {
+        ok = dispatch(in, &msg, &error);
+        if (msg.type == CKPTD_PEER_FORGET) {
+            break;
+        }
+    }
+    ckptd_peer_msg_clear(&msg);
+    if (error) {
+        g_message("%s from %s: %s", in->offer.manifest.name, host->name,
+                  error->message);
+        if (in->phase < IN_TAKING) {
+            ckptd_link_refuse(link, error->message);
+        }
+    }
+    if (end(in)) {
+        delist(in);
+        in_free(in);
+    }
+}
+
+/* --- questions ------------------------------------------------------------ */
+
+/* Of one that is known to this process.  Return: FALSE: not known yet. */
+static gboolean decide_now(CkptdMoveIn *in, gboolean *ret_taken)
+{
+    gint64 until_us = g_get_monotonic_time() + TAKING_WAIT_US;
+    gboolean known;
+
+    g_mutex_lock(&in->lock);
+    if (in->phase < IN_TAKING) {
+        in->phase = IN_DROPPED;
+        g_cancellable_cancel(in->cancellable);
+    }
+    while (in->phase == IN_TAKING &&
+           g_cond_wait_until(&in->cond, &in->lock, until_us)) {
+    }
+    known = in->phase != IN_TAKING;
+    *ret_taken = in->phase == IN_TAKEN;
+    g_mutex_unlock(&in->lock);
+    return known;
+}
+
+/**
+ * ckptd_move_in_query() - was this move taken?
+ * @env:       of all moves
+ * @id:        of the move
+ * @print:     of the host that asks
+ * @ret_taken: TRUE; or FALSE, and then it never will be (H3)
+ *
+ * Return: FALSE when that cannot be said now.
+ * Context: any thread; blocks.
+ */
+gboolean ckptd_move_in_query(const struct ckptd_move_env *env, const char *id,
+                             const char *print, gboolean *ret_taken)
+{
+    g_autoptr(CkptdLedger) ledger = NULL;
+    g_autoptr(GError) error = NULL;
+    const struct ckptd_ledger_entry *e;
+    gboolean known = FALSE;
+    CkptdMoveIn *in;
+
+    g_mutex_lock(&arrivals_lock);
+    in = arrivals ? g_hash_table_lookup(arrivals, id) : NULL;
+    if (in && g_str_equal(in->print, print)) {
+        known = decide_now(in, ret_taken);
+    }
+    g_mutex_unlock(&arrivals_lock);
+    if (in) {
+        return known;
+    }
+    ledger = ckptd_ledger_open(ckptd_io_system(), env->ledger_dir, id, &error);
+    if (!ledger) {
+        *ret_taken = FALSE;
+        return g_error_matches(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND) ||
+               g_error_matches(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED);
+    }
+    e = ckptd_ledger_entry(ledger);
+    *ret_taken = e->role == CKPTD_LEDGER_TO && e->step == CKPTD_LEDGER_DECIDED;
+    return g_str_equal(e->print, print);
+}
+
+/**
+ * ckptd_move_in_forget() - the other side will not ask any more (H4)
+ * @env:   of all moves
+ * @id:    of the move
+ * @print: of the host that says so
+ * @error: says why it is not forgotten
+ *
+ * Return: TRUE when there is no ledger of it.
+ * Context: any thread; blocks.
+ */
+gboolean ckptd_move_in_forget(const struct ckptd_move_env *env, const char *id,
+                              const char *print, GError **error)
+{
+    g_autoptr(CkptdLedger) ledger = NULL;
+    g_autofree char *state_dir = NULL;
+
+    if (!ckptd_peer_id_ok(id)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "the other host: a move called '%s'", id);
+        return FALSE;
+    }
+    ledger = ckptd_ledger_open(ckptd_io_system(), env->ledger_dir, id, NULL);
+    if (!ledger) {
+        return TRUE;
+    }
+    if (ckptd_ledger_entry(ledger)->role != CKPTD_LEDGER_TO ||
+        !g_str_equal(ckptd_ledger_entry(ledger)->print, print)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "the other host: it is none of its moves");
+        return FALSE;
+    }
+    state_dir = g_path_get_dirname(env->ledger_dir);
+    return ckptd_guest_travel_unmark(
+               state_dir, ckptd_ledger_entry(ledger)->guest, id, error) &&
+           ckptd_ledger_remove(ckptd_io_system(), env->ledger_dir, id, error);
+}
+
+/* --- what the guest tells, main thread ------------------------------------ */
+
+/**
+ * ckptd_move_in_agreed() - its QEMU is the right one
+ * @in: the move
+ */
+void ckptd_move_in_agreed(CkptdMoveIn *in)
+{
+    if (in) {
+        g_mutex_lock(&in->lock);
+        in->agreed = TRUE;
+        g_cond_broadcast(&in->cond);
+        g_mutex_unlock(&in->lock);
+    }
+}
+
+/**
+ * ckptd_move_in_failed() - its QEMU is gone before it was taken
+ * @in:     the move
+ * @reason: for people
+ */
+void ckptd_move_in_failed(CkptdMoveIn *in, const char *reason)
+{
+    g_mutex_lock(&in->lock);
+    g_free(in->failed);
+    in->failed = g_strdup(reason);
+    g_cond_broadcast(&in->cond);
+    g_mutex_unlock(&in->lock);
+}
+
+/**
+ * ckptd_move_in_is_taken() - is the guest ours, or just becoming so?
+ * @in: the move
+ *
+ * Return: TRUE if there is no way back.
+ */
+gboolean ckptd_move_in_is_taken(CkptdMoveIn *in)
+{
+    gboolean taken;
+
+    g_mutex_lock(&in->lock);
+    taken = in->phase == IN_TAKING || in->phase == IN_TAKEN;
+    g_mutex_unlock(&in->lock);
+    return taken;
+}
+
+/**
+ * ckptd_move_in_host() - where the guest comes from
+ * @in: the move
+ *
+ * Return: the host's name, owned by the move.
+ */
+const char *ckptd_move_in_host(CkptdMoveIn *in)
+{
+    return in->host;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptd-moves-internal.h - what the files about other hosts share
+ *
+ * ckptd-moves.c has the links that others make, and the guests that go;
+ * ckptd-moves-hosts.c the hosts, and the links that we make for their sake.
+ */
+#ifndef CKPTD_MOVES_INTERNAL_H
+#define CKPTD_MOVES_INTERNAL_H
+
+#include "ckptd/ckptd-moves.h"
+
+/**
+ * struct ckptd_moves - see ckptd-moves.h
+ *
+ * @env:     for all moves
+ * @print:   of our own certificate
+ * @service: that listens, or NULL
+ * @listens: where, "" if nowhere
+ *
+ * Under @lock:
+ * @n_threads: links and errands
+ * @cancels:   of links: GCancellable
+ */
+struct ckptd_moves {
+    struct ckptd_move_env env;
+    char *print;
+    GSocketService *service;
+    char *listens;
+
+    GMutex lock;
+    GCond cond;
+    guint n_threads;
+    GPtrArray *cancels;
+};
+
+GCancellable *ckptd_moves_enter(CkptdMoves *moves);
+void ckptd_moves_leave(CkptdMoves *moves, GCancellable *cancellable);
+gboolean ckptd_moves_have_cert(CkptdMoves *moves, GError **error);
+guint ckptd_moves_parse_address(const char *address, GSocketAddress **ret,
+                                GError **error);
+void ckptd_moves_forget_ended(CkptdMoves *moves,
+                              const struct ckptd_ledger_entry *entry);
+
+#endif

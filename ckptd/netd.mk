@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# netd.mk - ckpt-netd, libslirp in a process of its own, and its unit test
+
+NETD := $(B)/ckptd/ckpt-netd
+NETD_SRCS := $(addprefix ckptd/ckpt-netd,.c -control.c -frame.c -link.c \
+	-listen.c 	-pcap.c -reset.c -slirp.c -tcp.c)
+NETD_OBJS := $(NETD_SRCS:%.c=$(B)/%.o)
+NETD_CFLAGS := $(shell pkg-config --cflags gio-2.0 gio-unix-2.0 slirp) -Iabi \
+	-DG_LOG_DOMAIN=\"ckpt-netd\"
+NETD_LIBS := $(shell pkg-config --libs gio-2.0 gio-unix-2.0 slirp)
+
+NETD_TEST := $(B)/tests/unit/test-netd
+NETD_TEST_OBJS := $(B)/tests/unit/netd/test-netd.o \
+	$(addprefix $(B)/ckptd/ckpt-netd-,frame.o link.o pcap.o control.o reset.o \
+	tcp.o)
+
+ALL += $(NETD)
+INSTALL_LIBEXEC += $(NETD)
+INSTALL_MAN += docs/man/ckpt-netd.8
+CHECK_UNIT += $(NETD_TEST)
+
+$(sort $(NETD_OBJS) $(NETD_TEST_OBJS)): $(B)/%.o: %.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_HOST) $(CPPFLAGS_HOST) $(NETD_CFLAGS) -MMD -MP \
+		-c -o $@ $<
+
+-include $(sort $(NETD_OBJS:.o=.d) $(NETD_TEST_OBJS:.o=.d))
+
+$(NETD): $(NETD_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $^ $(NETD_LIBS)
+
+$(NETD_TEST): $(NETD_TEST_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_HOST) -o $@ $^ $(NETD_LIBS)

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test-memory.c - map, unmap, protect, remap, discard */
+#include "kcall.h"
+
+int library_peek(uint32_t *ret, uint64_t addr);
+
+static int64_t free_bytes(void)
+{
+    return kcall(SYS_QUERY, SYS_QUERY_FREE_BYTES);
+}
+
+static bool readable(uint64_t addr)
+{
+    uint32_t value;
+
+    return library_peek(&value, addr) == 0;
+}
+
+static void memory_comes_zero_and_on_touch(void)
+{
+    int64_t before = free_bytes();
+    int64_t addr = kcall(SYS_MAP, 0, 1ul << 30, RW, 0);
+    volatile uint64_t *p = (volatile uint64_t *)addr;
+
+    CHECK(addr > 0 && (uint64_t)addr < USER_END);
+    CHECK(free_bytes() >= before - (int64_t)PAGE);
+    CHECK(p[0] == 0 && p[1000000] == 0);
+    p[0] = 1;
+    CHECK(free_bytes() <= before - 2 * (int64_t)PAGE);
+    CHECK(kcall(SYS_UNMAP, addr, 1ul << 30, 0) == 0);
+    CHECK(!readable((uint64_t)addr));
+    addr = kcall(SYS_MAP, 0, PAGE, RW, 0);
+    CHECK(*(volatile uint64_t *)addr == 0);
+    CHECK(kcall(SYS_UNMAP, addr, PAGE, 0) == 0);
+}
+
+static void pages_come_back(void)
+{
+    int64_t before = 0;
+    unsigned int i;
+
+    for (i = 0; i < 20; i++) {
+        uint8_t *p = (uint8_t *)kcall(SYS_MAP, 0, 256 * PAGE, RW, 0);
+
+        memory_set(p, 1, 256 * PAGE);
+        CHECK(kcall(SYS_UNMAP, p, 256 * PAGE, 0) == 0);
+        if (i == 0) {
+            before = free_bytes();
+        }
+    }
+    CHECK(free_bytes() == before);
+}
+
+static void protect_is_enforced(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 4 * PAGE, RW, 0);
+    volatile uint32_t *p = (volatile uint32_t *)addr;
+
+    p[0] = 11;
+    p[PAGE / 4] = 12;
+    CHECK(kcall(SYS_PROTECT, addr, PAGE, 0, 0) == 0);
+    CHECK(!readable(addr));
+    CHECK(p[PAGE / 4] == 12);
+    CHECK(kcall(SYS_PROTECT, addr, PAGE, SYS_PROT_READ, 0) == 0);
+    CHECK(p[0] == 11);
+    CHECK(kcall(SYS_WAKE, addr, 1) == 0);
+    CHECK(kcall(SYS_RANDOM, addr, 8) == -EFAULT); /* read-only */
+    CHECK(p[0] == 11);
+    CHECK(kcall(SYS_PROTECT, addr, 4 * PAGE, RW, 0) == 0);
+    CHECK(kcall(SYS_RANDOM, addr, 8) == 0);
+    CHECK(kcall(SYS_PROTECT, addr - PAGE, 2 * PAGE, RW, 0) == -ENOMEM);
+    CHECK(kcall(SYS_UNMAP, addr, 4 * PAGE, 0) == 0);
+}
+
+static void reserve_needs_protect(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 1ul << 36, 0, SYS_MAP_RESERVE);
+
+    CHECK(addr < USER_END);
+    CHECK(!readable(addr + PAGE));
+    CHECK(kcall(SYS_PROTECT, addr + PAGE, PAGE, RW, 0) == 0);
+    CHECK(readable(addr + PAGE));
+    CHECK(!readable(addr));
+    CHECK(!readable(addr + 2 * PAGE));
+    CHECK(kcall(SYS_UNMAP, addr, 1ul << 36, 0) == 0);
+}
+
+static void discard_makes_zero(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 8 * PAGE, RW, 0);
+    volatile uint32_t *p = (volatile uint32_t *)addr;
+    int64_t before;
+
+    memory_set((void *)addr, 9, 8 * PAGE);
+    before = free_bytes();
+    CHECK(kcall(SYS_DISCARD, addr + PAGE, 6 * PAGE, 0) == 0);
+    CHECK(free_bytes() == before + 6 * (int64_t)PAGE);
+    CHECK(p[0] == 0x09090909 && p[7 * PAGE / 4] == 0x09090909);
+    CHECK(p[PAGE / 4] == 0 && p[6 * PAGE / 4] == 0);
+    CHECK(kcall(SYS_UNMAP, addr, 8 * PAGE, 0) == 0);
+}
+
+static void remap_moves_pages(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 4 * PAGE, RW, 0);
+    volatile uint32_t *p = (volatile uint32_t *)addr;
+    int64_t moved;
+    int64_t before;
+
+    p[0] = 21;
+    p[3 * PAGE / 4] = 24;
+    before = free_bytes();
+    moved = kcall6(SYS_REMAP, addr, 4 * PAGE, 64 * PAGE, SYS_REMAP_MAYMOVE, 0);
+    CHECK(moved > 0);
+    p = (volatile uint32_t *)moved;
+    CHECK(p[0] == 21 && p[3 * PAGE / 4] == 24 && p[63 * PAGE / 4] == 0);
+    CHECK(free_bytes() >= before - 4 * (int64_t)PAGE);
+    CHECK((uint64_t)moved == addr || !readable(addr));
+    CHECK(kcall6(SYS_REMAP, moved, 64 * PAGE, PAGE, 0, 0) == moved);
+    CHECK(p[0] == 21 && !readable((uint64_t)moved + PAGE));
+    CHECK(kcall6(SYS_REMAP, moved, PAGE, 2 * PAGE,
+                 SYS_REMAP_MAYMOVE | SYS_REMAP_FIXED,
+                 0x40000000) == 0x40000000);
+    CHECK(*(volatile uint32_t *)0x40000000 == 21);
+    CHECK(!readable((uint64_t)moved));
+    CHECK(kcall6(SYS_REMAP, 0x40000000, PAGE, PAGE, SYS_REMAP_FIXED,
+                 0x40000000) == -EINVAL);
+    CHECK(kcall6(SYS_REMAP, 0x50000000, PAGE, PAGE, 0, 0) == -EFAULT);
+    CHECK(kcall(SYS_UNMAP, 0x40000000, 2 * PAGE, 0) == 0);
+}
+
+static void fixed_replaces_and_noreplace_does_not(void)
+{
+    volatile uint32_t *p = (volatile uint32_t *)0x60000000;
+
+    CHECK(kcall(SYS_MAP, 0x60000000, 4 * PAGE, RW, SYS_MAP_NOREPLACE) ==
+          0x60000000);
+    p[0] = 31;
+    CHECK(kcall(SYS_MAP, 0x60001000, PAGE, RW, SYS_MAP_NOREPLACE) == -EEXIST);
+    CHECK(kcall(SYS_MAP, 0x60000000, PAGE, RW, 0) != 0x60000000);
+    CHECK(p[0] == 31);
+    CHECK(kcall(SYS_MAP, 0x60000000, PAGE, RW, SYS_MAP_FIXED) == 0x60000000);
+    CHECK(p[0] == 0);
+    CHECK(kcall(SYS_UNMAP, 0x5f000000, 0x2000000, 0) == 0);
+    CHECK(!readable(0x60000000) && !readable(0x60003000));
+}
+
+static void the_librarys_range_is_closed_to_programs(void)
+{
+    uint64_t text = (uint64_t)text_lo;
+    int64_t addr;
+
+    CHECK(kcall(SYS_UNMAP, text, PAGE, 0) == -EINVAL);
+    CHECK(kcall(SYS_UNMAP, text, PAGE, SYS_MAP_LIBRARY) == -EACCES);
+    CHECK(kcall(SYS_PROTECT, text, PAGE, RW, SYS_MAP_LIBRARY) == -EACCES);
+    CHECK(kcall(SYS_MAP, text, PAGE, RW, SYS_MAP_FIXED) == -EINVAL);
+    CHECK(kcall(SYS_MAP, BOOT_BASE, PAGE, RW,
+                SYS_MAP_FIXED | SYS_MAP_LIBRARY) == -EINVAL);
+    CHECK(kcall(SYS_MAP, 0, PAGE, RW | SYS_PROT_EXEC, SYS_MAP_LIBRARY) ==
+          -EINVAL);
+    CHECK(kcall(SYS_MAP, 0xffff800000000000, PAGE, RW, SYS_MAP_FIXED) ==
+          -EINVAL);
+    CHECK(kcall(SYS_MAP, USER_END - PAGE, 2 * PAGE, RW, SYS_MAP_FIXED) ==
+          -EINVAL);
+    CHECK(kcall(SYS_MAP, 0, (uint64_t)-PAGE, RW, 0) == -EINVAL);
+    CHECK(kcall(SYS_MAP, 0, 1ul << 47, RW, 0) < 0);
+    CHECK(kcall(SYS_MAP, 0, 0, RW, 0) == -EINVAL);
+    CHECK(kcall(SYS_MAP, 0, PAGE, 0x100, 0) == -EINVAL);
+    addr = kcall(SYS_MAP, 0, PAGE, RW, SYS_MAP_LIBRARY);
+    CHECK((uint64_t)addr >= LIBRARY_HEAP && (uint64_t)addr < BOOT_BASE);
+    CHECK(kcall(SYS_UNMAP, addr, PAGE, 0) == -EINVAL);
+    CHECK(kcall(SYS_UNMAP, addr, PAGE, SYS_MAP_LIBRARY) == 0);
+}
+
+static void a_program_may_map_wx(void)
+{
+    int64_t addr = kcall(SYS_MAP, 0, PAGE, RW | SYS_PROT_EXEC, 0);
+    uint8_t *p = (uint8_t *)addr;
+
+    CHECK(addr > 0);
+    p[0] = 0xb8; /* mov $42, %eax; ret */
+    p[1] = 42;
+    p[5] = 0xc3;
+    CHECK(((int (*)(void))addr)() == 42);
+    CHECK(kcall(SYS_UNMAP, addr, PAGE, 0) == 0);
+}
+
+static void out_of_memory_is_survived(void)
+{
+    int64_t before = free_bytes();
+    uint64_t bytes = ((uint64_t)before & ~(PAGE - 1)) + (64ul << 20);
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, bytes, RW, 0);
+    uint64_t at;
+
+    for (at = addr; at < addr + bytes && readable(at); at += PAGE) {
+    }
+    CHECK(at > addr && at < addr + bytes);
+    CHECK(free_bytes() < (int64_t)(16 * PAGE));
+    CHECK(kcall(SYS_RANDOM, at, 8) == -EFAULT);
+    CHECK(kcall(SYS_UNMAP, addr, bytes, 0) == 0);
+    CHECK(free_bytes() > before - 20 * (int64_t)PAGE);
+}
+
+static void a_thousand_areas_split_and_join(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 2000 * PAGE, RW, 0);
+    int64_t before;
+    unsigned int i, round;
+
+    for (round = 0; round < 3; round++) {
+        before = free_bytes();
+        for (i = 0; i < 2000; i += 2) {
+            CHECK(kcall(SYS_PROTECT, addr + i * PAGE, PAGE, SYS_PROT_READ, 0) ==
+                  0);
+        }
+        CHECK(kcall(SYS_PROTECT, addr, 2000 * PAGE, RW, 0) == 0);
+    }
+    CHECK(free_bytes() == before);
+    CHECK(kcall(SYS_UNMAP, addr, 2000 * PAGE, 0) == 0);
+}
+
+static void boot_info_says_the_truth(void)
+{
+    const struct boot_bundle *bundle = (const void *)boot_info->bundle;
+
+    CHECK(boot_info->magic == BOOT_INFO_MAGIC);
+    CHECK(boot_info->version == SYS_ABI_VERSION);
+    CHECK(bundle->magic == BOOT_BUNDLE_MAGIC);
+    CHECK(boot_info->bundle_bytes == bundle->total_bytes);
+    CHECK(boot_info->xsave_bytes >= 576);
+    CHECK(boot_info->stack_top % 16 == 0);
+    CHECK(kcall(SYS_RANDOM, boot_info, 8) == -EFAULT);
+    CHECK(kcall(SYS_RANDOM, boot_info->shared, 8) == -EFAULT);
+    CHECK(kcall(SYS_RANDOM, boot_info->bundle, 8) == -EFAULT);
+    CHECK(!readable(boot_info->stack_top - 256 * 1024 - PAGE));
+}
+
+const struct test memory_tests[] = {
+    { "memory comes zero and on touch", memory_comes_zero_and_on_touch },
+    { "unmapped pages come back", pages_come_back },
+    { "protect is enforced, in the kernel's copies too", protect_is_enforced },
+    { "reserved addresses need protect", reserve_needs_protect },
+    { "discard makes pages zero and free", discard_makes_zero },
+    { "remap moves pages", remap_moves_pages },
+    { "fixed replaces, noreplace does not",
+      fixed_replaces_and_noreplace_does_not },
+    { "the library's range is closed to programs",
+      the_librarys_range_is_closed_to_programs },
+    { "a program may map memory to write and run", a_program_may_map_wx },
+    { "out of memory is survived", out_of_memory_is_survived },
+    { "a thousand areas split and join", a_thousand_areas_split_and_join },
+    { "boot info says the truth", boot_info_says_the_truth },
+};
+const unsigned int n_memory_tests = N_ELEMENTS(memory_tests);

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that `virsh migrate --live` moves between two libvirtds.
+
+As qemu_move.py, but each host has a libvirtd of its own, which makes the TAP.
+The libvirtds differ in host name and host UUID: they refuse to migrate to
+themselves.
+"""
+
+import contextlib
+import uuid
+
+from .hosts import Host, Network
+from .libvirt import Domain, Libvirtd
+from .qemu_move import CLIENTS, GUEST, HOSTS, MAC
+from .waiting import wait_for
+
+# virsh's ways of getting the guest across; direct is the last.
+WAYS = (("--p2p", "--tunnelled"), ("--p2p",), ())
+
+
+class HostLibvirtd(Libvirtd):
+    """The libvirtd of @host, under its name."""
+
+    def __init__(self, host):
+        self.host = host
+        super().__init__(namespace=host)
+
+    def start(self):
+        with open(self.directory / "etc/libvirt/libvirtd.conf", "a",
+                  encoding="ascii") as config:
+            config.write(f'host_uuid = "{uuid.uuid4()}"\n')
+        self.logger = self.popen(["virtlogd"], "virtlogd.log")
+        self.process = self.popen(
+            ["unshare", "--uts", "sh", "-c",
+             f"hostname {self.host.name} && exec libvirtd --timeout 0"],
+            "libvirtd.log")
+        wait_for(self._listens, 60, "libvirtd listens")
+
+
+class VirshSite:
+    """`clients`, and two hosts with a bridge, a libvirtd and a ckptd each;
+    daemons are made, not started."""
+
+    def __init__(self):
+        self.network = Network()
+        self.libvirtds = []
+        try:
+            self.clients = Host(self.network, "clients", f"{CLIENTS}/24")
+            for name, address in HOSTS.items():
+                self.libvirtds.append(HostLibvirtd(
+                    Host(self.network, name, f"{address}/24", bridge="br0")))
+            self.daemons = [libvirtd.daemon() for libvirtd in self.libvirtds]
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.network.close)
+            for libvirtd in self.libvirtds:
+                stack.callback(libvirtd.close)
+
+
+class VirshGuest:
+    """sides[0] and sides[1] are the guest as each host knows it."""
+
+    def __init__(self, site, program, *arguments, name="mover",
+                 adopt=("--verify",), memory_mib=64):
+        identity = ("--uuid", str(uuid.uuid4()), "--mac", MAC)
+        self.name = name
+        self.sides = [Domain(daemon, program, *arguments, name=name,
+                             net="bridge=br0", ip=f"{GUEST}/24",
+                             adopt=(*adopt, *identity), memory_mib=memory_mib)
+                      for daemon in site.daemons]
+        self.here = self.moves = 0
+
+    @property
+    def source(self):
+        """The side that has the guest."""
+        return self.sides[self.here]
+
+    @property
+    def target(self):
+        """The other one."""
+        return self.sides[1 - self.here]
+
+    @property
+    def host(self):
+        """The host that has the guest."""
+        return self.source.libvirtd.host
+
+    def start(self):
+        """Boot it."""
+        self.source.define().start()
+        return self
+
+    def move(self, way=None):
+        """To the other host; by the ways of WAYS in turn, or by @way."""
+        way = WAYS[self.moves % len(WAYS)] if way is None else way
+        there = self.target.libvirtd
+        uri = f"qemu+unix:///system?socket={there.socket()}"
+        words = [] if "--tunnelled" in way else [
+            "--migrateuri", f"tcp://{there.host.address}"]
+        self.source.libvirtd.virsh(
+            "migrate", "--live", "--persistent", "--undefinesource", *way,
+            self.name, uri, *words, "--xml", self.target.xml_path)
+        self.target.wait_state("running")
+        self.source.wait_state("moved")
+        self.here = 1 - self.here
+        self.moves += 1

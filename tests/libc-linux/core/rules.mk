@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# tests/libc-linux/core/rules.mk - threads, memory, signals and time of the
+# library: the same static programs under Linux, through the library on Linux,
+# and in the guest
+
+core-tests_NAMES := hello memory clocks efault futex threads signals \
+	events sockets udp randoms
+core-tests_PROGRAMS := $(foreach c,musl glibc,\
+	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
+
+$(B)/guest-programs/%-musl: tests/guest/programs/%.c tests/guest/programs/tap.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)musl-gcc -O2 -g $(WARN_FLAGS) -static -pthread -o $@ $<
+
+$(B)/guest-programs/%-glibc: tests/guest/programs/%.c tests/guest/programs/tap.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(HOST_CC) -O2 -g $(WARN_FLAGS) -static -pthread -o $@ $<
+
+GUEST_PROGRAMS += $(core-tests_PROGRAMS)
+
+CHECK_LIBC_LINUX += tests/libc-linux/core/check-core
+CHECK_LIBC_LINUX_DEPS += $(core-tests_PROGRAMS) $(B)/guest-libc/sluice-linux
+
+CHECK_GUEST_PROGRAMS += tests/guest/programs/check-programs
+CHECK_GUEST_DEPS += $(core-tests_PROGRAMS) $(B)/guest-libc/libsluiceos.elf

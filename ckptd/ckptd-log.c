@@ -20,7 +20,10 @@
  *  L3  A segment is let go only after the meta page that no longer needs it is
  *      durable, and never while the owner has the records pinned.
  *  L4  After a failed write no more appends until the log was opened anew.
- *  L5  The log holds tail_max_bytes and one record at most: appends wait.
+ *  L5  The log holds tail_max_bytes and one record at most: appends wait for
+ *      the folder.  While somebody holds the log it may hold more: an append
+ *      waits the longer the more there is, HELD_WAIT_MAX_US at most, because
+ *      who holds it may be waiting for that very epoch.
  *  L6  While somebody holds the log no fold begins, and none lets go of any.
  */
 #include "ckptd/ckptd-log.h"
@@ -33,6 +36,8 @@
 #define SEGMENTS_AHEAD          4
 #define NAMES_MAX               10000
 #define HINT_DELAY_US           (200 * G_TIME_SPAN_MILLISECOND)
+#define HELD_WAIT_US            (10 * G_TIME_SPAN_MILLISECOND) /* at twice L5 */
+#define HELD_WAIT_MAX_US        (50 * G_TIME_SPAN_MILLISECOND)
 
 struct ckptd_log {
     struct ckptd_log_config config;
@@ -266,6 +271,24 @@ static guint n_closed_locked(CkptdLog *log, uint64_t *ret_bytes)
     return i;
 }
 
+/*
+ * L5. Wait until the folder has something done, or long enough, for a log of
+ * which somebody holds @tail_bytes.  Return: whether to look again.
+ */
+static gboolean wait_for_folder_locked(CkptdLog *log, uint64_t tail_bytes,
+                                       gint64 start_us)
+{
+    uint64_t max = log->config.params.tail_max_bytes;
+    gint64 wait_us = MIN((double)(tail_bytes - max) / max * HELD_WAIT_US,
+                         HELD_WAIT_MAX_US);
+
+    if (log->n_holds) {
+        return g_cond_wait_until(&log->cond, &log->lock, start_us + wait_us);
+    }
+    g_cond_wait(&log->cond, &log->lock);
+    return TRUE;
+}
+
 /* L5. Without closed segments there is nothing to wait for. */
 static gboolean throttle(CkptdLog *log, uint64_t bytes, GError **error)
 {
@@ -273,13 +296,13 @@ static gboolean throttle(CkptdLog *log, uint64_t bytes, GError **error)
     gint64 start_us = g_get_monotonic_time();
     gboolean waited = FALSE;
     gboolean ok = TRUE;
-    uint64_t closed;
+    uint64_t tail_bytes, closed;
 
     if (log->config.params.manual) {
         return TRUE;
     }
     g_mutex_lock(&log->lock);
-    while (tail_bytes_locked(log) + bytes > max &&
+    while ((tail_bytes = tail_bytes_locked(log) + bytes) > max &&
            n_closed_locked(log, &closed) && closed) {
         if (log->fold_error) {
             g_propagate_prefixed_error(error, g_error_copy(log->fold_error),
@@ -291,7 +314,9 @@ static gboolean throttle(CkptdLog *log, uint64_t bytes, GError **error)
             waited = log->throttled = TRUE;
             g_cond_broadcast(&log->cond);
         }
-        g_cond_wait(&log->cond, &log->lock);
+        if (!wait_for_folder_locked(log, tail_bytes, start_us)) {
+            break;
+        }
     }
     log->throttled = FALSE;
     if (waited) {
@@ -702,6 +727,7 @@ GPtrArray *ckptd_log_hold(CkptdLog *log)
 
     g_mutex_lock(&log->lock);
     log->n_holds++;
+    g_cond_broadcast(&log->cond);
     for (i = 0; i < log->records->len; i++) {
         g_ptr_array_add(records, g_ptr_array_index(log->records, i));
     }

@@ -41,7 +41,8 @@ struct ckptd_manifest {
  *                    larger gets a segment of its own
  * @fold_start_bytes: folding begins when closed segments hold this much
  *                    (default 2 segments)
- * @tail_max_bytes:   appends wait while the log holds more (default 256 MiB,
+ * @tail_max_bytes:   appends wait while the log holds more, for a fold or, as
+ *                    long as there is a snapshot, a little (default 256 MiB,
  *                    at least fold_start_bytes and 2 segments)
  * @unfilled:         the first segment is allocated only: it is there sooner,
  *                    the few appends that it takes are slower

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ckptd/ckptd-format.h"
+#include "ckptd/ckptd-snapshot.h"
 #include "tests/unit/store/store-fixture.h"
 
 #define RAM_PAGES 256
@@ -592,33 +593,70 @@ static void test_threads(void)
     tear_down(&f, NULL);
 }
 
-/* Large records that fill the log: appends wait for the fold, and go on. */
-static void test_throttle(void)
+static void set_up_small_log(struct fixture *f)
 {
     struct ckptd_store_params params = small;
-    struct fixture f = { .dir = store_temp_dir() };
     g_autoptr(GError) error = NULL;
     struct ckptd_manifest manifest;
-    struct ckptd_store_stats stats;
     uint64_t generation;
-    unsigned i;
 
     params.manual = FALSE;
     params.segment_bytes = 64 << 10;
     params.fold_start_bytes = 512 << 10;
     params.tail_max_bytes = 1;
-    store_guest_init(&f.guest, RAM_PAGES, 2);
+    f->dir = store_temp_dir();
+    store_guest_init(&f->guest, RAM_PAGES, 2);
     store_manifest(&manifest, RAM_PAGES);
-    f.store = ckptd_store_create_full(f.dir, &manifest, &params,
-                                      ckptd_io_system(), &error);
+    f->store = ckptd_store_create_full(f->dir, &manifest, &params,
+                                       ckptd_io_system(), &error);
     g_assert_no_error(error);
-    ckptd_store_begin_generation(f.store, &generation, &error);
+    ckptd_store_begin_generation(f->store, &generation, &error);
+}
+
+/* Large records that fill the log: appends wait for the fold, and go on. */
+static void test_throttle(void)
+{
+    struct ckptd_store_stats stats;
+    struct fixture f = { 0 };
+    unsigned i;
+
+    set_up_small_log(&f);
     for (i = 0; i < 12; i++) {
         append(&f, i % 3 ? 3 : 2000);
         ckptd_store_stats(f.store, &stats);
         g_assert_cmpuint(stats.tail_bytes, <, 2 << 20);
     }
     g_assert_cmpuint(stats.throttle_count, >, 0);
+    check_content(&f);
+    tear_down(&f, NULL);
+}
+
+/*
+ * A snapshot keeps the log from being folded: whoever has it may wait for the
+ * next epoch, so appends go on, however full the log is.
+ */
+static void test_full_beside_a_snapshot(void)
+{
+    struct ckptd_store_stats stats;
+    g_autoptr(GError) error = NULL;
+    CkptdSnapshot *snapshot;
+    struct fixture f = { 0 };
+    unsigned i;
+
+    set_up_small_log(&f);
+    append(&f, 3);
+    snapshot = ckptd_store_snapshot(f.store, &error);
+    g_assert_no_error(error);
+    for (i = 0; i < 12; i++) {
+        append(&f, 200);
+    }
+    ckptd_store_stats(f.store, &stats);
+    g_assert_cmpuint(stats.tail_bytes, >, 2 << 20);
+    g_assert_cmpuint(stats.fold_count, ==, 0);
+    ckptd_snapshot_free(snapshot);
+    append(&f, 3);
+    ckptd_store_stats(f.store, &stats);
+    g_assert_cmpuint(stats.tail_bytes, <, 2 << 20);
     check_content(&f);
     tear_down(&f, NULL);
 }
@@ -651,6 +689,8 @@ int main(int argc, char **argv)
     ADD("/store/private-mapping", test_private_mapping);
     g_test_add_func("/store/committed-hint", test_committed_hint);
     g_test_add_func("/store/throttle", test_throttle);
+    g_test_add_func("/store/full-beside-a-snapshot",
+                    test_full_beside_a_snapshot);
     g_test_add_func("/store/threads", test_threads);
     return g_test_run();
 }

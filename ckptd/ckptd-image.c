@@ -3,7 +3,8 @@
  * ckptd-image.c - a store that comes in from another host, page by page
  *
  * What comes while the guest still runs there goes into the base image, again
- * and again, and is synced round by round.  What changed in its last epochs
+ * and again, and is synced in small steps: a disk that has to write all of a
+ * round at once keeps other guests' epochs waiting.  What changed in its last epochs
  * becomes the log's first record: one write, and nothing that grows with RAM.
  * The base image is then older than "as of the epoch before" in just the pages
  * that the record has.
@@ -21,12 +22,14 @@
 
 #define PAGE           CKPTD_FORMAT_PAGE_BYTES
 #define LAST_MAX_BYTES (4ull << 30) /* what a peer can make us keep in memory */
+#define SYNC_BYTES     (4u << 20)
 
 /**
  * struct ckptd_image - see ckptd-image.h
  *
  * @table: of the base image's pages, as base.sums is to be
- * @dirty: the base image has what is not synced
+ * @dirty: something came since ckptd_image_sync()
+ * @unsynced_bytes: of the base image
  * @last:  page -> its newest content in the last epochs, NULL: zero
  * @last_bytes: of these
  */
@@ -37,6 +40,7 @@ struct ckptd_image {
     uint64_t ram_pages;
     le64 *table;
     gboolean dirty;
+    uint64_t unsynced_bytes;
     GTree *last;
     uint64_t last_bytes;
 };
@@ -95,13 +99,21 @@ void ckptd_image_free(CkptdImage *image)
     }
 }
 
+static gboolean sync_base(CkptdImage *image, GError **error)
+{
+    image->unsynced_bytes = 0;
+    return ckptd_io_sync(image->base, error);
+}
+
 static gboolean write_base(CkptdImage *image, uint64_t page, le64 sum,
                            const uint8_t *data, GError **error)
 {
     image->dirty = TRUE;
     if (data) {
         image->table[page] = sum;
-        return ckptd_io_write(image->base, data, PAGE, page * PAGE, error);
+        image->unsynced_bytes += PAGE;
+        return ckptd_io_write(image->base, data, PAGE, page * PAGE, error) &&
+               (image->unsynced_bytes < SYNC_BYTES || sync_base(image, error));
     }
     if (!le64_get(image->table[page])) {
         return TRUE;
@@ -160,8 +172,7 @@ gboolean ckptd_image_sync(CkptdImage *image, GError **error)
     if (image->dirty &&
         (!ckptd_io_write(image->sums, image->table,
                          image->ram_pages * sizeof(le64), 0, error) ||
-         !ckptd_io_sync(image->base, error) ||
-         !ckptd_io_sync(image->sums, error))) {
+         !sync_base(image, error) || !ckptd_io_sync(image->sums, error))) {
         return FALSE;
     }
     image->dirty = FALSE;

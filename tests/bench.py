@@ -349,6 +349,9 @@ def run(daemon, options):
         for memory_mib in (64, 1024):
             named_starts(daemon, options.starts, memory_mib)
         return
+    if options.only == "moves":
+        bench_moves.run(options.moves, row)
+        return
     disk(daemon)
     with_guest = Redis(daemon, "with")
     without_guest = Redis(daemon, "without", "--no-checkpoint")
@@ -380,8 +383,9 @@ def main():
                         help="for each size of RAM (default 20)")
     parser.add_argument("--starts", type=int, default=20,
                         help="from a named checkpoint, of each size")
-    parser.add_argument("--only", choices=("named",),
-                        help="measure only starts from a named checkpoint")
+    parser.add_argument("--only", choices=("named", "moves"),
+                        help="measure only starts from a named checkpoint, or "
+                        "moves")
     options = parser.parse_args()
     daemon = Daemon()
     began = time.monotonic()

@@ -46,17 +46,10 @@ static void watch_netd(CkptdGuest *g)
     g->netd_source = g_unix_fd_add(g->netd.pidfd, G_IO_IN, on_netd_death, g);
 }
 
-static int netd_up(CkptdGuest *g, int *ret_far_fd, GError **error)
+static int netd_end(int *ret_far_fd, GError **error)
 {
-    g_autofree char *log = ckptd_guest_file(g, "netd.log");
     int pair[2];
 
-    if (g->netd.pidfd < 0) {
-        if (!ckptd_launch_netd(g->spec, g->runtime_dir, log, &g->netd, error)) {
-            return -1;
-        }
-        watch_netd(g);
-    }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "socketpair: %s",
                     g_strerror(errno));
@@ -101,7 +94,7 @@ gboolean ckptd_guest_net_up(CkptdGuest *g, int ret_ends[2], GError **error)
     int fd = -1, far_fd = -1;
 
     if (is_net(g, "user")) {
-        fd = netd_up(g, &far_fd, error);
+        fd = netd_end(&far_fd, error);
     } else if (is_net(g, "tap")) {
         fd = tap_up(g, error);
     } else {
@@ -121,7 +114,7 @@ gboolean ckptd_guest_net_up(CkptdGuest *g, int ret_ends[2], GError **error)
  * @ends: from ckptd_guest_net_up()
  * @error: has what ckpt-netd said, most likely that a port is taken
  *
- * A new ckpt-netd and QEMU start side by side; this waits for the former.
+ * The first time, ckpt-netd is started here: while QEMU builds its machine.
  *
  * Return: TRUE when frames pass.
  * Context: blocks for some milliseconds, the first time.
@@ -133,9 +126,17 @@ gboolean ckptd_guest_net_join(CkptdGuest *g, const int ends[2], GError **error)
     g_autofree char *log = ckptd_guest_file(g, "netd.log");
     const int pair[2] = { ends[1], ends[0] };
 
-    return ends[1] < 0 ||
-           (ckptd_netctl_wait(socket, &g->netd, NETD_START_MS, log, error) &&
-            ckptd_netctl_attach(socket, pair, error));
+    if (ends[1] < 0) {
+        return TRUE;
+    }
+    if (g->netd.pidfd < 0) {
+        if (!ckptd_launch_netd(g->spec, g->runtime_dir, log, &g->netd, error)) {
+            return FALSE;
+        }
+        watch_netd(g);
+    }
+    return ckptd_netctl_wait(socket, &g->netd, NETD_START_MS, log, error) &&
+           ckptd_netctl_attach(socket, pair, error);
 }
 
 /**

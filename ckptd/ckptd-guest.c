@@ -567,9 +567,14 @@ static gboolean start_qemu(CkptdGuest *g, GError **error)
     }
     ok = ckptd_launch_qemu(g->spec, bundle, g->runtime_dir, log, ends[0],
                            &g->qemu, error);
-    if (ok && !ckptd_guest_net_join(g, ends, error)) {
+    if (ok) {
+        ckptd_trace("launched", g->spec->name, 0, 0, "pid=%d",
+                    (int)g->qemu.pid);
+        ckptd_session_expect(g->session, g->qemu.pid, FALSE);
+        ok = ckptd_guest_net_join(g, ends, error);
+    }
+    if (!ok) {
         ckptd_guest_end_qemu(g);
-        ok = FALSE;
     }
     for (i = 0; i < G_N_ELEMENTS(ends); i++) {
         if (ends[i] >= 0) {
@@ -585,8 +590,6 @@ static gboolean execute_qemu(CkptdGuest *g, GError **error)
         return FALSE;
     }
     ckptd_guest_watch_qemu(g);
-    ckptd_session_expect(g->session, g->qemu.pid, FALSE);
-    ckptd_trace("launched", g->spec->name, 0, 0, "pid=%d", (int)g->qemu.pid);
     return TRUE;
 }
 

@@ -6,7 +6,8 @@
 # bench-store  durable appends a second, on the disk that holds $(B)
 
 STORE_SRCS := $(addprefix ckptd/ckptd-,error.c sum.c io.c io-later.c meta.c manifest.c \
-	segment.c record.c recover.c log.c index.c fold.c store.c snapshot.c \
+	segment.c record.c recover.c log.c log-segments.c log-fold.c \
+	index.c fold.c store.c snapshot.c \
 	label.c arrival.c moved.c origin.c image.c \
 	verify.c)
 STORE_OBJS := $(STORE_SRCS:%.c=$(B)/%.o)

@@ -329,8 +329,8 @@ def named_starts(daemon, count, memory_mib):
         began = time.monotonic_ns()
         _, port = start_forwarded(redis.guest, "ready", name, 6379)
         ran = time.monotonic_ns()
-        client = Client(("127.0.0.1", port))
-        if client.ask("GET", "key:19999") is None:
+        client = Client(("127.0.0.1", port), "GET", "key:19999")
+        if client.first is None:
             raise ConnectionError(f"{name}: the data set is not there")
         done = time.monotonic_ns()
         client.close()

@@ -65,10 +65,9 @@ def start_redis(guest, number, keys):
     name = f"redis-{number}"
     began = time.monotonic()
     _, port = start_forwarded(guest, LABEL, name, 6379)
-    client = Client(("127.0.0.1", port))
-    last = client.ask("GET", f"key:{keys - 1}")
+    client = Client(("127.0.0.1", port), "GET", f"key:{keys - 1}")
     took_ms = (time.monotonic() - began) * 1000
-    wrong = wrong_keys(client, keys) + (last != value_of(keys - 1))
+    wrong = wrong_keys(client, keys) + (client.first != value_of(keys - 1))
     client.close()
     guest.daemon.ctl("rm", "--force", name)
     return took_ms, wrong

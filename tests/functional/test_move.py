@@ -106,7 +106,7 @@ class Move(MoveTest):
     def test_moves_keep_connections(self):
         """Moves to and fro under load: nothing acknowledged is lost, nothing
         done twice, every connection lives; nothing stays behind."""
-        moves = int(self.params.get("moves", default=10))
+        moves = int(self.params.get("moves", default=20))
         self.start_redis_on()
         load = self.start_load(connections=16)
         gaps, stood = Gaps(load), []

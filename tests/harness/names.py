@@ -40,9 +40,26 @@ def start_forwarded(guest, label, name, guest_port):
 class Client:
     """One connection to a redis, one request after the other."""
 
-    def __init__(self, address, timeout_s=60):
-        self.sock = _connect(address, timeout_s)
-        self.file = self.sock.makefile("rb")
+    def __init__(self, address, *words, timeout_s=60):
+        """Connect, again and again until something answers: a port of user-mode
+        networking takes connections before its guest does.  @words: what is
+        asked first, PING if nothing; self.first is the reply."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.sock = self.file = None
+            try:
+                self.sock = socket.create_connection(address, 5)
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.sock.settimeout(timeout_s)
+                self.file = self.sock.makefile("rb")
+                self.first = self.ask(*(words or ("PING",)))
+                return
+            except OSError as error:
+                self.close()
+                if time.monotonic() > deadline:
+                    raise Timeout(f"no reply from {address} within "
+                                  f"{timeout_s} s") from error
+            time.sleep(RETRY_S)
 
     def ask(self, *words):
         """The reply to one request: bytes, int, str or None."""
@@ -74,35 +91,14 @@ class Client:
                     raise ValueError(f"key:{n} was not set")
 
     def close(self):
-        self.file.close()
-        self.sock.close()
+        for end in (self.file, self.sock):
+            if end:
+                end.close()
 
 
 def value_of(number, value_bytes=100):
     """What key:@number holds."""
     return (b"%d-" % number * value_bytes)[:value_bytes]
-
-
-def _connect(address, timeout_s):
-    """A connection on which something answers: a port of user-mode networking
-    takes connections before its guest does."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        sock = None
-        try:
-            sock = socket.create_connection(address, 5)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(timeout_s)
-            sock.sendall(command("PING"))
-            if sock.recv(16) == b"+PONG\r\n":
-                return sock
-        except OSError:
-            pass
-        if sock:
-            sock.close()
-        if time.monotonic() > deadline:
-            raise Timeout(f"no reply from {address} within {timeout_s} s")
-        time.sleep(RETRY_S)
 
 
 def random_pairs(guest):

@@ -66,8 +66,8 @@ static gboolean wait_for_folder_locked(CkptdLog *log, uint64_t tail_bytes,
                                        gint64 start_us)
 {
     uint64_t max = log->config.params.tail_max_bytes;
-    gint64 wait_us = MIN((double)(tail_bytes - max) / max * HELD_WAIT_US,
-                         HELD_WAIT_MAX_US);
+    gint64 wait_us =
+        MIN((double)(tail_bytes - max) / max * HELD_WAIT_US, HELD_WAIT_MAX_US);
 
     if (log->n_holds) {
         return g_cond_wait_until(&log->cond, &log->lock, start_us + wait_us);
@@ -245,7 +245,8 @@ gboolean ckptd_log_fold_done(CkptdLog *log, const struct ckptd_log_fold *fold,
     }
     g_mutex_unlock(&log->lock);
     for (i = 0; i < gone->len; i++) {
-        ok &= ckptd_log_remove_segment(log, g_ptr_array_index(gone, i), ok ? error : NULL);
+        ok &= ckptd_log_remove_segment(log, g_ptr_array_index(gone, i),
+                                       ok ? error : NULL);
     }
     g_mutex_unlock(&log->pin);
 

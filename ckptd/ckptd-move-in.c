@@ -5,7 +5,7 @@
  * Theory of operation
  *
  * The thread is that of the link, and does what the other side says, message
- * by message; what it may say next depends on enum in_phase.  Nothing of the
+ * by message; what it may say next depends on enum ckptd_in_phase.  Nothing of the
  * guest counts before the ledger says taken (ckptd-ledger.c, H2): whatever ends
  * the link before GIVE, or ckptd, ends with all of it removed.
  *
@@ -15,92 +15,39 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "ckptd/ckptd-landing.h"
 #include "ckptd/ckptd-guest-internal.h"
-#include "ckptd/ckptd-image.h"
 #include "ckptd/ckptd-main-call.h"
-#include "ckptd/ckptd-move.h"
-#include "ckptd/ckptd-tap.h"
+#include "ckptd/ckptd-move-in-internal.h"
 #include "ckptd/ckptd-trace.h"
 
 #define FILE_MAX       (1ull << 40)
-#define LOG_ROOM       (64ull << 20) /* a store's segments, at least */
 #define TAKING_WAIT_US (5 * G_TIME_SPAN_SECOND)
-
-/*
- * enum in_phase - how far a guest that comes is
- *
- *  OFFERED  room is made; FILE, then LAUNCH
- *  COPYING  a QEMU waits for it; PAGES, ROUND, FILE; then LAST
- *  RESTING  its last epoch is here; HOLD, FILE; then SEAL
- *  READY    all of it is durable here; GIVE
- *  TAKING   GIVE has come: it will be ours
- *  TAKEN    the ledger says so; FRAME, FORGET
- *  DROPPED  it never will be ours
- */
-enum in_phase {
-    IN_OFFERED,
-    IN_COPYING,
-    IN_RESTING,
-    IN_READY,
-    IN_TAKING,
-    IN_TAKEN,
-    IN_DROPPED,
-};
-
-/**
- * struct ckptd_move_in - see ckptd-move.h
- *
- * Of the thread of the link alone, but what follows @lock.
- * @print:  of the other host's certificate
- * @load:   of the guest, when it is whole
- * @tap_fd: a copy of its interface's descriptor, or -1
- * @inject: a socket that sends to the guest's side of the interface, or -1
- *
- * Under @lock:
- * @agreed: its QEMU is the right one
- * @failed: why it cannot come, or NULL
- */
-struct ckptd_move_in {
-    const struct ckptd_move_env *env;
-    CkptdLink *link;
-    GCancellable *cancellable;
-    char *host;
-    char *print;
-    CkptdGuest *guest;
-    struct ckptd_peer_offer offer;
-    CkptdLedger *ledger;
-    CkptdImage *image;
-    struct ckptd_peer_last last;
-    struct ckptd_landing_load load;
-    int tap_fd;
-    int inject;
-
-    GMutex lock;
-    GCond cond;
-    enum in_phase phase;
-    gboolean agreed;
-    char *failed;
-};
 
 /* All that come, by id, for ckptd_move_in_query(). */
 static GMutex arrivals_lock;
 static GHashTable *arrivals;
 
-static gboolean advance(CkptdMoveIn *in, enum in_phase phase, GError **error)
+/**
+ * ckptd_move_in_advance() - the only place where the phase goes on
+ * @in:    the move
+ * @phase: a later one
+ * @error: CKPTD_ERROR_STALE
+ *
+ * Return: FALSE when the move was given up meanwhile.
+ * Context: the link's thread.
+ */
+gboolean ckptd_move_in_advance(CkptdMoveIn *in, enum ckptd_in_phase phase,
+                               GError **error)
 {
     gboolean ok;
 
     g_mutex_lock(&in->lock);
-    ok = in->phase != IN_DROPPED;
+    ok = in->phase != CKPTD_IN_DROPPED;
     if (ok) {
         g_assert(phase > in->phase);
         in->phase = phase;
@@ -119,129 +66,7 @@ static void say_step(const CkptdMoveIn *in, const char *step)
     ckptd_trace_step(in->offer.manifest.name, step, in->offer.id);
 }
 
-/* --- OFFER ---------------------------------------------------------------- */
-
-static gboolean has_flag(const char *flags, const char *flag)
-{
-    g_autofree char *all = g_strdup_printf(" %s ", flags);
-    g_autofree char *one = g_strdup_printf(" %s ", flag);
-
-    return strstr(all, one) != NULL;
-}
-
-/* What the guest has seen of its CPU has to be here too. */
-static gboolean check_cpu(const struct ckptd_peer_offer *offer, GError **error)
-{
-    g_auto(GStrv) wanted = g_strsplit(offer->cpu_flags, " ", -1);
-    g_autofree char *text = NULL;
-    g_autoptr(GString) missing = g_string_new(NULL);
-    g_autofree char *flags = NULL;
-    const char *at;
-    guint i;
-
-    if (!offer->cpu_flags[0]) {
-        return TRUE;
-    }
-    if (!g_file_get_contents("/proc/cpuinfo", &text, NULL, error)) {
-        return FALSE;
-    }
-    at = strstr(text, "\nflags\t\t: ");
-    at = at ? at + strlen("\nflags\t\t: ") : "";
-    flags = g_strndup(at, strcspn(at, "\n"));
-    for (i = 0; wanted[i]; i++) {
-        if (wanted[i][0] && !has_flag(flags, wanted[i])) {
-            g_string_append_printf(missing, " %s", wanted[i]);
-        }
-    }
-    if (missing->len) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_MISMATCH,
-                    "this host's CPU lacks features that the guest's has:%s",
-                    missing->str);
-    }
-    return !missing->len;
-}
-
-static gboolean check_room(const CkptdMoveIn *in, GError **error)
-{
-    const char *dir = ckptd_server_paths(in->env->server)->state_dir;
-    uint64_t needed = in->offer.used_bytes + LOG_ROOM;
-    struct statvfs disk;
-    uint64_t free_bytes;
-
-    if (statvfs(dir, &disk) < 0) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", dir,
-                    g_strerror(errno));
-        return FALSE;
-    }
-    free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-    if (free_bytes < needed) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NO_SPACE,
-                    "%s has %" G_GUINT64_FORMAT " MiB free, the guest needs "
-                    "%" G_GUINT64_FORMAT " MiB",
-                    dir, free_bytes >> 20, needed >> 20);
-        return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean arrive_in_main(gpointer opaque, GError **error)
-{
-    CkptdMoveIn *in = opaque;
-    const char *name = in->offer.manifest.name;
-    const struct ckptd_paths *paths = ckptd_server_paths(in->env->server);
-    g_autofree char *address = NULL;
-
-    if (ckptd_server_find(in->env->server, name, NULL)) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS,
-                    "there is a guest %s already", name);
-        return FALSE;
-    }
-    address = ckptd_link_remote_ip(in->link);
-    in->guest = ckptd_guest_travel_arrive(paths, &in->offer, in->host,
-                                          address ? address : "", error);
-    if (!in->guest) {
-        return FALSE;
-    }
-    ckptd_server_take(in->env->server, ckptd_guest_ref(in->guest));
-    in->guest->in = in;
-    return TRUE;
-}
-
-static gboolean begin_ledger(CkptdMoveIn *in, GError **error)
-{
-    struct ckptd_ledger_entry entry = {
-        .role = CKPTD_LEDGER_TO,
-        .generation = in->offer.generation,
-    };
-
-    g_strlcpy(entry.id, in->offer.id, sizeof(entry.id));
-    g_strlcpy(entry.guest, in->offer.manifest.name, sizeof(entry.guest));
-    g_strlcpy(entry.host, in->host, sizeof(entry.host));
-    g_strlcpy(entry.print, in->print, sizeof(entry.print));
-    in->ledger = ckptd_ledger_begin(ckptd_io_system(), in->env->ledger_dir,
-                                    &entry, error);
-    return in->ledger != NULL;
-}
-
-static gboolean take_offer(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
-                           GError **error)
-{
-    g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
-    g_autofree char *store = NULL;
-
-    if (!dict || !ckptd_peer_offer_get(dict, &in->offer, error) ||
-        !check_cpu(&in->offer, error) || !check_room(in, error) ||
-        !ckptd_main_call(arrive_in_main, in, in->cancellable, error)) {
-        return FALSE;
-    }
-    store = ckptd_guest_file(in->guest, "store");
-    return begin_ledger(in, error) &&
-           (in->image = ckptd_image_begin(store, &in->offer.manifest, error)) &&
-           ckptd_shm_create("ckpt-hold", in->offer.hold_bytes, &in->load.hold,
-                            error);
-}
-
-/* --- what follows it ------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------- */
 
 static gboolean take_file(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
                           GError **error)
@@ -270,63 +95,6 @@ static gboolean take_file(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
         close(fd);
     }
     return ok;
-}
-
-static gboolean launch_in_main(gpointer opaque, GError **error)
-{
-    CkptdMoveIn *in = opaque;
-
-    if (!ckptd_guest_travel_launch(in->guest, &in->offer, error)) {
-        return FALSE;
-    }
-    if (in->guest->tap_fd >= 0) {
-        in->tap_fd = fcntl(in->guest->tap_fd, F_DUPFD_CLOEXEC, 0);
-    }
-    return TRUE;
-}
-
-/*
- * What is sent to the interface's own address family goes to whoever has its
- * descriptor: the guest, and nobody on the bridge.
- */
-static void open_inject(CkptdMoveIn *in)
-{
-    struct sockaddr_ll address = { .sll_family = AF_PACKET };
-    g_autofree char *name = in->tap_fd >= 0 ? ckptd_tap_name(in->tap_fd) : NULL;
-
-    if (!name) {
-        return;
-    }
-    address.sll_ifindex = if_nametoindex(name);
-    in->inject = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (in->inject < 0 ||
-        bind(in->inject, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        g_message("%s: what still comes in at %s is lost: %s",
-                  in->offer.manifest.name, in->host, g_strerror(errno));
-    }
-}
-
-static gboolean launch(CkptdMoveIn *in, GError **error)
-{
-    gboolean ok;
-
-    if (!ckptd_main_call(launch_in_main, in, in->cancellable, error)) {
-        return FALSE;
-    }
-    open_inject(in);
-    g_mutex_lock(&in->lock);
-    while (!in->agreed && !in->failed &&
-           !g_cancellable_is_cancelled(in->cancellable)) {
-        g_cond_wait_until(&in->cond, &in->lock,
-                          g_get_monotonic_time() + G_TIME_SPAN_SECOND);
-    }
-    ok = in->agreed && !in->failed;
-    if (!ok) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_MISMATCH, "%s",
-                    in->failed ? in->failed : "cancelled");
-    }
-    g_mutex_unlock(&in->lock);
-    return ok && advance(in, IN_COPYING, error);
 }
 
 static gboolean take_pages(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
@@ -369,7 +137,7 @@ static gboolean take_last(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
     in->load.slot = ckptd_image_finish(
         in->image, &in->last, in->load.generation, &in->load.slot_bytes, error);
     g_clear_pointer(&in->image, ckptd_image_free);
-    return in->load.slot && advance(in, IN_RESTING, error);
+    return in->load.slot && ckptd_move_in_advance(in, CKPTD_IN_RESTING, error);
 }
 
 static gboolean take_hold(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
@@ -393,7 +161,7 @@ static gboolean seal(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
     return dict &&
            ckptd_peer_get(dict, "next_seq", "t", &in->load.next_seq, error) &&
            ckptd_landing_ready(in->guest->session, &in->load, error) &&
-           advance(in, IN_READY, error);
+           ckptd_move_in_advance(in, CKPTD_IN_READY, error);
 }
 
 /* H2.  When the ledger cannot be written nobody knows: FROM asks again. */
@@ -401,7 +169,7 @@ static gboolean take(CkptdMoveIn *in, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
-    if (!advance(in, IN_TAKING, error)) {
+    if (!ckptd_move_in_advance(in, CKPTD_IN_TAKING, error)) {
         return FALSE;
     }
     say_step(in, "taking");
@@ -409,7 +177,7 @@ static gboolean take(CkptdMoveIn *in, GError **error)
                              error)) {
         return FALSE;
     }
-    advance(in, IN_TAKEN, NULL);
+    ckptd_move_in_advance(in, CKPTD_IN_TAKEN, NULL);
     say_step(in, "taken");
     if (!ckptd_landing_go(in->guest->session, &local)) {
         g_message("%s: %s", in->offer.manifest.name, local->message);
@@ -470,12 +238,12 @@ static gboolean forget(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
 /* Messages of each phase, bits. */
 #define M(name) (1u << CKPTD_PEER_##name)
 static const guint32 expected[] = {
-    [IN_OFFERED] = M(FILE) | M(LAUNCH),
-    [IN_COPYING] = M(PAGES) | M(ROUND) | M(FILE) | M(LAST),
-    [IN_RESTING] = M(HOLD) | M(FILE) | M(SEAL),
-    [IN_READY] = M(GIVE),
-    [IN_TAKEN] = M(FRAME) | M(FORGET),
-    [IN_DROPPED] = 0,
+    [CKPTD_IN_OFFERED] = M(FILE) | M(LAUNCH),
+    [CKPTD_IN_COPYING] = M(PAGES) | M(ROUND) | M(FILE) | M(LAST),
+    [CKPTD_IN_RESTING] = M(HOLD) | M(FILE) | M(SEAL),
+    [CKPTD_IN_READY] = M(GIVE),
+    [CKPTD_IN_TAKEN] = M(FRAME) | M(FORGET),
+    [CKPTD_IN_DROPPED] = 0,
 };
 
 static gboolean has_failed(CkptdMoveIn *in, GError **error)
@@ -483,7 +251,7 @@ static gboolean has_failed(CkptdMoveIn *in, GError **error)
     gboolean failed;
 
     g_mutex_lock(&in->lock);
-    failed = in->failed && in->phase < IN_TAKING;
+    failed = in->failed && in->phase < CKPTD_IN_TAKING;
     if (failed) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED, "%s", in->failed);
     }
@@ -507,7 +275,7 @@ static gboolean dispatch(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
     case CKPTD_PEER_FILE:
         return take_file(in, msg, error);
     case CKPTD_PEER_LAUNCH:
-        return done(in, "launched", launch(in, error), error);
+        return done(in, "launched", ckptd_move_in_launch(in, error), error);
     case CKPTD_PEER_PAGES:
         return take_pages(in, msg, error);
     case CKPTD_PEER_ROUND:
@@ -571,21 +339,21 @@ static void discard(CkptdMoveIn *in)
 /* Return: FALSE: nobody knows whose it is, and @in has to stay. */
 static gboolean end(CkptdMoveIn *in)
 {
-    enum in_phase phase;
+    enum ckptd_in_phase phase;
 
     g_mutex_lock(&in->lock);
-    if (in->phase < IN_TAKING) {
-        in->phase = IN_DROPPED;
+    if (in->phase < CKPTD_IN_TAKING) {
+        in->phase = CKPTD_IN_DROPPED;
     }
     phase = in->phase;
     g_mutex_unlock(&in->lock);
-    if (phase == IN_TAKING) {
+    if (phase == CKPTD_IN_TAKING) {
         g_warning("%s: the ledger could not be written: whether it is ours "
                   "will be known when ckptd starts anew",
                   in->offer.manifest.name);
         return FALSE;
     }
-    if (phase == IN_DROPPED) {
+    if (phase == CKPTD_IN_DROPPED) {
         discard(in);
     } else {
         ckptd_main_call(landed_in_main, in, in->env->stopping, NULL);
@@ -672,7 +440,7 @@ void ckptd_move_in_run(const struct ckptd_move_env *env, CkptdLink *link,
     in->load.hold = (struct ckptd_shm)CKPTD_SHM_NONE;
     g_mutex_init(&in->lock);
     g_cond_init(&in->cond);
-    ok = take_offer(in, offer, &error) && enlist(in, &error) &&
+    ok = ckptd_move_in_take_offer(in, offer, &error) && enlist(in, &error) &&
          done(in, "offered", TRUE, &error);
     while (ok && ckptd_link_recv(link, &msg, &error)) {
         ok = dispatch(in, &msg, &error);
@@ -684,7 +452,7 @@ void ckptd_move_in_run(const struct ckptd_move_env *env, CkptdLink *link,
     if (error) {
         g_message("%s from %s: %s", in->offer.manifest.name, host->name,
                   error->message);
-        if (in->phase < IN_TAKING) {
+        if (in->phase < CKPTD_IN_TAKING) {
             ckptd_link_refuse(link, error->message);
         }
     }
@@ -703,15 +471,15 @@ static gboolean decide_now(CkptdMoveIn *in, gboolean *ret_taken)
     gboolean known;
 
     g_mutex_lock(&in->lock);
-    if (in->phase < IN_TAKING) {
-        in->phase = IN_DROPPED;
+    if (in->phase < CKPTD_IN_TAKING) {
+        in->phase = CKPTD_IN_DROPPED;
         g_cancellable_cancel(in->cancellable);
     }
-    while (in->phase == IN_TAKING &&
+    while (in->phase == CKPTD_IN_TAKING &&
            g_cond_wait_until(&in->cond, &in->lock, until_us)) {
     }
-    known = in->phase != IN_TAKING;
-    *ret_taken = in->phase == IN_TAKEN;
+    known = in->phase != CKPTD_IN_TAKING;
+    *ret_taken = in->phase == CKPTD_IN_TAKEN;
     g_mutex_unlock(&in->lock);
     return known;
 }
@@ -833,7 +601,7 @@ gboolean ckptd_move_in_is_taken(CkptdMoveIn *in)
     gboolean taken;
 
     g_mutex_lock(&in->lock);
-    taken = in->phase == IN_TAKING || in->phase == IN_TAKEN;
+    taken = in->phase == CKPTD_IN_TAKING || in->phase == CKPTD_IN_TAKEN;
     g_mutex_unlock(&in->lock);
     return taken;
 }

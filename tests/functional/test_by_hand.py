@@ -154,9 +154,9 @@ class Frames(ByHandTest):
         """system_reset with two epochs in flight.  Return: the epoch being
         executed then."""
         with self.guest.two_in_flight():
+            lives = len(self.lives())
             epoch = self.guest.qmp("query-ckpt")["epoch"]
             self.guest.qmp("system_reset")
-        lives = len(self.lives())
         wait_for(lambda: len(self.lives()) > lives, 60, "frame 0 again")
         self.wait_more(200)
         return epoch

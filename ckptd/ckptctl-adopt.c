@@ -26,15 +26,10 @@ static GVariant *pack(const struct ckptctl_adopt *opt)
     ckptctl_dict_add_text(&dict, "libvirt", opt->libvirt);
     ckptctl_dict_add_text(&dict, "accel", opt->accel);
     ckptctl_dict_add_number(&dict, "memory_mib", opt->memory_mib);
-    ckptctl_dict_add_number(&dict, "hold_mib", opt->hold_mib);
-    ckptctl_dict_add_number(&dict, "min_interval_us", opt->min_interval_us);
-    ckptctl_dict_add_number(&dict, "max_interval_ms", opt->max_interval_ms);
+    ckptctl_pace_options_pack(&opt->pace, &dict);
     if (opt->checkpoint) {
         g_variant_dict_insert(&dict, "checkpoint", "b",
                               g_str_equal(opt->checkpoint, "on"));
-    }
-    if (opt->verify) {
-        g_variant_dict_insert(&dict, "verify", "b", TRUE);
     }
     return g_variant_dict_end(&dict);
 }
@@ -84,24 +79,14 @@ int ckptctl_adopt_parse(struct ckptctl *ctl, const struct ckptctl_verb *verb,
           "Accelerator that it is to have (auto)", "auto|kvm|tcg" },
         { "libvirt", 0, 0, G_OPTION_ARG_STRING, &opt->libvirt,
           "It is a domain there: started again after a crash", "URI" },
-        { "verify", 0, 0, G_OPTION_ARG_NONE, &opt->verify,
-          "Check each checkpoint against all of memory (slow)", NULL },
-        { "hold", 0, 0, G_OPTION_ARG_INT, &opt->hold_mib,
-          "Room for output that waits (16)", "MIB" },
-        { "min-interval", 0, 0, G_OPTION_ARG_INT, &opt->min_interval_us,
-          "Between the starts of two checkpoints (0)", "US" },
-        { "max-interval", 0, 0, G_OPTION_ARG_INT, &opt->max_interval_ms,
-          "A checkpoint at least so often while memory changes; 0: none "
-          "(1000)",
-          "MS" },
+        { 0 },
     };
     g_autoptr(GArray) all = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
     int status;
 
-    g_array_append_vals(all, entries, G_N_ELEMENTS(entries));
-    for (; more->long_name; more++) {
-        g_array_append_vals(all, more, 1);
-    }
+    ckptctl_options_add(all, entries);
+    ckptctl_pace_options_add(&opt->pace, all);
+    ckptctl_options_add(all, more);
     status = ckptctl_parse(ctl, verb, (const GOptionEntry *)all->data, about, 0,
                            max_args, argc, argv);
     return status < 0 ? check_adopt(opt) : status;

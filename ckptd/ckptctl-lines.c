@@ -214,26 +214,17 @@ int ckptctl_ls(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
 
 struct start_options {
     char *from;
-    char **ports;
-    char **ips;
-    char **macs;
-    char *net;
-    char *gateway;
-    char *dns;
-    char *capture;
-    gint hold_mib;
-    gint min_interval_us;
-    gint max_interval_ms;
-    gboolean verify;
+    struct ckptctl_net_options net;
+    struct ckptctl_pace_options pace;
 };
 
 static const char about_start[] =
     "\n"
     "NEW goes on where the checkpoint was taken, beside the guest that it is of,\n"
-    "with a store, addresses and random numbers of its own. Without options it\n"
-    "is on the same kind of network: with user-mode networking each port that\n"
-    "leads to the other guest gets a free one that leads to this; on a bridge\n"
-    "it asks for its address by DHCP.";
+    "with a store, addresses and random numbers of its own. What is not given\n"
+    "is as there; with user-mode networking each port that leads to the other\n"
+    "guest gets a free one that leads to this, and on a bridge it asks for its\n"
+    "address by DHCP.";
 
 static int parse_start(struct ckptctl *ctl, const struct ckptctl_verb *verb,
                        struct start_options *opt, int *argc, char ***argv)
@@ -241,36 +232,16 @@ static int parse_start(struct ckptctl *ctl, const struct ckptctl_verb *verb,
     const GOptionEntry entries[] = {
         { "from", 0, 0, G_OPTION_ARG_STRING, &opt->from,
           "The checkpoint to begin with", "NAME@LABEL" },
-        { "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &opt->ports,
-          "Forward a port of this host",
-          "[ADDRESS:]HOST:[GUESTADDRESS:]GUEST[/udp]" },
-        { "net", 0, 0, G_OPTION_ARG_STRING, &opt->net, "Network (as there)",
-          "user|tap[,bridge=BRIDGE][,ifname=NAME]" },
-        { "ip", 0, 0, G_OPTION_ARG_STRING_ARRAY, &opt->ips,
-          "Address of the program (user: as there, tap: dhcp)",
-          "ADDRESS/LEN|dhcp" },
-        { "mac", 0, 0, G_OPTION_ARG_STRING_ARRAY, &opt->macs,
-          "Hardware address of the program (random)", "MAC" },
-        { "gateway", 0, 0, G_OPTION_ARG_STRING, &opt->gateway,
-          "Router of the network", "ADDRESS" },
-        { "dns", 0, 0, G_OPTION_ARG_STRING, &opt->dns, "Name server",
-          "ADDRESS" },
-        { "capture", 0, 0, G_OPTION_ARG_FILENAME, &opt->capture,
-          "Record what passes the network, in pcap format", "FILE" },
-        { "verify", 0, 0, G_OPTION_ARG_NONE, &opt->verify,
-          "Check each checkpoint against all of memory (slow)", NULL },
-        { "hold", 0, 0, G_OPTION_ARG_INT, &opt->hold_mib,
-          "Room for output that waits (as there)", "MIB" },
-        { "min-interval", 0, 0, G_OPTION_ARG_INT, &opt->min_interval_us,
-          "Between the starts of two checkpoints (as there)", "US" },
-        { "max-interval", 0, 0, G_OPTION_ARG_INT, &opt->max_interval_ms,
-          "A checkpoint at least so often while memory changes (as there)",
-          "MS" },
         { 0 },
     };
-    int status =
-        ckptctl_parse(ctl, verb, entries, about_start, 1, 1, argc, argv);
+    g_autoptr(GArray) all = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
+    int status;
 
+    ckptctl_options_add(all, entries);
+    ckptctl_net_options_add(&opt->net, all);
+    ckptctl_pace_options_add(&opt->pace, all);
+    status = ckptctl_parse(ctl, verb, (const GOptionEntry *)all->data,
+                           about_start, 1, 1, argc, argv);
     if (status < 0 && !opt->from) {
         fprintf(stderr, "ckptctl: start needs --from NAME@LABEL; `ckptctl "
                         "recover NAME` starts a guest that is down\n");
@@ -281,37 +252,12 @@ static int parse_start(struct ckptctl *ctl, const struct ckptctl_verb *verb,
 
 static GVariant *pack(const struct start_options *opt)
 {
-    g_autofree char *capture =
-        opt->capture ? g_canonicalize_filename(opt->capture, NULL) : NULL;
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);
-    ckptctl_dict_add_list(&dict, "forwards", opt->ports);
-    ckptctl_dict_add_list(&dict, "ips", opt->ips);
-    ckptctl_dict_add_list(&dict, "macs", opt->macs);
-    ckptctl_dict_add_text(&dict, "net", opt->net);
-    ckptctl_dict_add_text(&dict, "gateway", opt->gateway);
-    ckptctl_dict_add_text(&dict, "dns", opt->dns);
-    ckptctl_dict_add_text(&dict, "capture", capture);
-    ckptctl_dict_add_number(&dict, "hold_mib", opt->hold_mib);
-    ckptctl_dict_add_number(&dict, "min_interval_us", opt->min_interval_us);
-    ckptctl_dict_add_number(&dict, "max_interval_ms", opt->max_interval_ms);
-    if (opt->verify) {
-        g_variant_dict_insert(&dict, "verify", "b", TRUE);
-    }
+    ckptctl_net_options_pack(&opt->net, &dict);
+    ckptctl_pace_options_pack(&opt->pace, &dict);
     return g_variant_dict_end(&dict);
-}
-
-static void free_start(struct start_options *opt)
-{
-    g_free(opt->from);
-    g_strfreev(opt->ports);
-    g_strfreev(opt->ips);
-    g_strfreev(opt->macs);
-    g_free(opt->net);
-    g_free(opt->gateway);
-    g_free(opt->dns);
-    g_free(opt->capture);
 }
 
 static int start(struct ckptctl *ctl, const struct start_options *opt,
@@ -354,11 +300,7 @@ static int start(struct ckptctl *ctl, const struct start_options *opt,
 int ckptctl_start(struct ckptctl *ctl, const struct ckptctl_verb *verb,
                   int argc, char **argv)
 {
-    struct start_options opt = {
-        .hold_mib = -1,
-        .min_interval_us = -1,
-        .max_interval_ms = -1,
-    };
+    struct start_options opt = { .pace = CKPTCTL_PACE_INIT };
     int status = parse_start(ctl, verb, &opt, &argc, &argv);
 
     if (status < 0) {
@@ -367,7 +309,8 @@ int ckptctl_start(struct ckptctl *ctl, const struct ckptctl_verb *verb,
             status = start(ctl, &opt, argv[1]);
         }
     }
-    free_start(&opt);
+    g_free(opt.from);
+    ckptctl_net_options_clear(&opt.net);
     return status;
 }
 

@@ -185,33 +185,19 @@ int ckptctl_logs(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
 /* --- run ------------------------------------------------------------------ */
 
 struct run_options {
-    char **ports;
     char **env;
     char **files;
     char **dirs;
     char **options;
-    char **ips;
-    char **macs;
-    char *gateway;
-    char *dns;
     char *name;
-    char *net;
-    char *capture;
     char *accel;
+    struct ckptctl_net_options net;
+    struct ckptctl_pace_options pace;
     gint memory_mib;
-    gint hold_mib;
-    gint min_interval_us;
-    gint max_interval_ms;
     gboolean no_checkpoint;
-    gboolean verify;
     gboolean foreground;
     gboolean remove;
 };
-
-static char *absolute_or_null(const char *path)
-{
-    return path ? g_canonicalize_filename(path, NULL) : NULL;
-}
 
 /* Host paths are the caller's, ckptd runs in another directory. */
 static char **absolute_paths(char **paths)
@@ -233,32 +219,22 @@ static char **absolute_paths(char **paths)
 
 static GVariant *pack(const struct run_options *opt, char **more)
 {
-    g_autofree char *capture = absolute_or_null(opt->capture);
     g_auto(GStrv) files = absolute_paths(opt->files);
     g_auto(GStrv) dirs = absolute_paths(opt->dirs);
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);
     ckptctl_dict_add_list(&dict, "more", more);
-    ckptctl_dict_add_list(&dict, "forwards", opt->ports);
     ckptctl_dict_add_list(&dict, "env", opt->env);
     ckptctl_dict_add_list(&dict, "options", opt->options);
     ckptctl_dict_add_list(&dict, "files", files);
     ckptctl_dict_add_list(&dict, "dirs", dirs);
-    ckptctl_dict_add_list(&dict, "ips", opt->ips);
-    ckptctl_dict_add_list(&dict, "macs", opt->macs);
-    ckptctl_dict_add_text(&dict, "gateway", opt->gateway);
-    ckptctl_dict_add_text(&dict, "dns", opt->dns);
     ckptctl_dict_add_text(&dict, "name", opt->name);
-    ckptctl_dict_add_text(&dict, "net", opt->net);
-    ckptctl_dict_add_text(&dict, "capture", capture);
     ckptctl_dict_add_text(&dict, "accel", opt->accel);
     ckptctl_dict_add_number(&dict, "memory_mib", opt->memory_mib);
-    ckptctl_dict_add_number(&dict, "hold_mib", opt->hold_mib);
-    ckptctl_dict_add_number(&dict, "min_interval_us", opt->min_interval_us);
-    ckptctl_dict_add_number(&dict, "max_interval_ms", opt->max_interval_ms);
     g_variant_dict_insert(&dict, "checkpoint", "b", !opt->no_checkpoint);
-    g_variant_dict_insert(&dict, "verify", "b", opt->verify);
+    ckptctl_net_options_pack(&opt->net, &dict);
+    ckptctl_pace_options_pack(&opt->pace, &dict);
     return g_variant_dict_end(&dict);
 }
 
@@ -351,9 +327,6 @@ static int parse_run(struct ckptctl *ctl, const struct ckptctl_verb *verb,
                      struct run_options *opt, int *argc, char ***argv)
 {
     const GOptionEntry entries[] = {
-        { "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &opt->ports,
-          "Forward a port of this host",
-          "[ADDRESS:]HOST:[GUESTADDRESS:]GUEST[/udp]" },
         { "name", 'n', 0, G_OPTION_ARG_STRING, &opt->name,
           "Name of the guest (PROGRAM-1)", "NAME" },
         { "memory", 'm', 0, G_OPTION_ARG_INT, &opt->memory_mib, "Memory (128)",
@@ -368,57 +341,32 @@ static int parse_run(struct ckptctl *ctl, const struct ckptctl_verb *verb,
           "Print the log until the program ends; its status is ours", NULL },
         { "rm", 0, 0, G_OPTION_ARG_NONE, &opt->remove,
           "With --foreground: remove the guest in the end", NULL },
-        { "net", 0, 0, G_OPTION_ARG_STRING, &opt->net, "Network (user)",
-          "user|tap[,bridge=BRIDGE][,ifname=NAME]|none" },
-        { "ip", 0, 0, G_OPTION_ARG_STRING_ARRAY, &opt->ips,
-          "Address of the program (user: 10.0.2.15/24, tap: dhcp)",
-          "ADDRESS/LEN|dhcp" },
-        { "mac", 0, 0, G_OPTION_ARG_STRING_ARRAY, &opt->macs,
-          "Hardware address of the program (random)", "MAC" },
-        { "gateway", 0, 0, G_OPTION_ARG_STRING, &opt->gateway,
-          "Router of the network", "ADDRESS" },
-        { "dns", 0, 0, G_OPTION_ARG_STRING, &opt->dns, "Name server",
-          "ADDRESS" },
-        { "capture", 0, 0, G_OPTION_ARG_FILENAME, &opt->capture,
-          "Record what passes the network, in pcap format", "FILE" },
         { "accel", 0, 0, G_OPTION_ARG_STRING, &opt->accel,
           "How to run the processor (auto)", "auto|kvm|tcg" },
         { "no-checkpoint", 0, 0, G_OPTION_ARG_NONE, &opt->no_checkpoint,
           "No checkpoints: nothing is held, nothing survives", NULL },
-        { "verify", 0, 0, G_OPTION_ARG_NONE, &opt->verify,
-          "Check each checkpoint against all of memory (slow)", NULL },
-        { "hold", 0, 0, G_OPTION_ARG_INT, &opt->hold_mib,
-          "Room for output that waits (16)", "MIB" },
-        { "min-interval", 0, 0, G_OPTION_ARG_INT, &opt->min_interval_us,
-          "Between the starts of two checkpoints (0)", "US" },
-        { "max-interval", 0, 0, G_OPTION_ARG_INT, &opt->max_interval_ms,
-          "A checkpoint at least so often while memory changes; 0: none "
-          "(1000)",
-          "MS" },
         { "option", 0, 0, G_OPTION_ARG_STRING_ARRAY, &opt->options,
           "Option of the guest's kernel or library", "NAME=VALUE" },
         { 0 },
     };
+    g_autoptr(GArray) all = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
 
-    return ckptctl_parse(ctl, verb, entries, about_run, 1, G_MAXINT, argc,
-                         argv);
+    ckptctl_options_add(all, entries);
+    ckptctl_net_options_add(&opt->net, all);
+    ckptctl_pace_options_add(&opt->pace, all);
+    return ckptctl_parse(ctl, verb, (const GOptionEntry *)all->data, about_run,
+                         1, G_MAXINT, argc, argv);
 }
 
 static void free_run(struct run_options *opt)
 {
-    g_strfreev(opt->ports);
     g_strfreev(opt->env);
     g_strfreev(opt->files);
     g_strfreev(opt->dirs);
     g_strfreev(opt->options);
-    g_strfreev(opt->ips);
-    g_strfreev(opt->macs);
-    g_free(opt->gateway);
-    g_free(opt->dns);
     g_free(opt->name);
-    g_free(opt->net);
-    g_free(opt->capture);
     g_free(opt->accel);
+    ckptctl_net_options_clear(&opt->net);
 }
 
 /* @several: a "--" in @argv begins another program. */
@@ -461,12 +409,7 @@ static int start(struct ckptctl *ctl, const struct run_options *opt,
 int ckptctl_run(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
                 char **argv)
 {
-    struct run_options opt = {
-        .memory_mib = -1,
-        .hold_mib = -1,
-        .min_interval_us = -1,
-        .max_interval_ms = -1,
-    };
+    struct run_options opt = { .memory_mib = -1, .pace = CKPTCTL_PACE_INIT };
     int status = parse_run(ctl, verb, &opt, &argc, &argv);
     gboolean several;
 

@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "ckptd-dbus.h"
+#include "ckptd/ckptctl-options.h"
 #include "ckptd/ckptd-paths.h"
 
 /* Exit statuses, as in the manual page. */
@@ -57,17 +58,13 @@ struct ckptctl_adopt {
     char *libvirt;
     char *accel;
     char *checkpoint;
+    struct ckptctl_pace_options pace;
     gint memory_mib;
-    gint hold_mib;
-    gint min_interval_us;
-    gint max_interval_ms;
-    gboolean verify;
 };
 
 #define CKPTCTL_ADOPT_INIT                                                     \
     {                                                                          \
-        .memory_mib = -1, .hold_mib = -1, .min_interval_us = -1,               \
-        .max_interval_ms = -1                                                  \
+        .memory_mib = -1, .pace = CKPTCTL_PACE_INIT                            \
     }
 
 int ckptctl_parse(struct ckptctl *ctl, const struct ckptctl_verb *verb,

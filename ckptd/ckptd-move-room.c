@@ -133,8 +133,9 @@ static gboolean begin_ledger(CkptdMoveIn *in, GError **error)
  * Return: TRUE when its files, its ledger and its hold are there.
  * Context: the link's thread; blocks.
  */
-gboolean ckptd_move_in_take_offer(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
-                           GError **error)
+gboolean ckptd_move_in_take_offer(CkptdMoveIn *in,
+                                  const struct ckptd_peer_msg *msg,
+                                  GError **error)
 {
     g_autoptr(GVariant) dict = ckptd_peer_dict(msg, error);
     g_autofree char *store = NULL;

@@ -26,7 +26,7 @@ CKPTD_SRCS += $(addprefix ckptd/ckptd-,ledger.c peer-wire.c peer-cert.c \
 	forward.c)
 CKPTD_OBJS := $(CKPTD_SRCS:%.c=$(B)/%.o) $(B)/ckptd/ckptd-dbus.o
 CKPTCTL_SRCS := $(addprefix ckptd/ckptctl,.c -dict.c -lines.c -run.c -adopt.c \
-	-domxml.c -show.c -move.c -print.c) ckptd/ckptd-paths.c
+	-domxml.c -show.c -move.c -options.c -print.c) ckptd/ckptd-paths.c
 CKPTCTL_OBJS := $(sort $(CKPTCTL_SRCS:%.c=$(B)/%.o) $(B)/ckptd/ckptd-dbus.o)
 CKPT_BUNDLE_OBJS := $(BUNDLE_SRCS:%.c=$(B)/%.o) \
 	$(addprefix $(B)/ckptd/,ckpt-bundle-main.o ckptd-error.o ckptd-paths.o)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl-options.h - options that several verbs take
+ */
+#ifndef CKPTCTL_OPTIONS_H
+#define CKPTCTL_OPTIONS_H
+
+#include <glib.h>
+
+/* Where a guest is in the world: of run and start. */
+struct ckptctl_net_options {
+    char **ports;
+    char **ips;
+    char **macs;
+    char *net;
+    char *gateway;
+    char *dns;
+    char *capture;
+};
+
+/* How checkpoints are taken: of run, start and adopt; -1 = not given. */
+struct ckptctl_pace_options {
+    gint hold_mib;
+    gint min_interval_us;
+    gint max_interval_ms;
+    gboolean verify;
+};
+
+#define CKPTCTL_PACE_INIT                                                      \
+    {                                                                          \
+        .hold_mib = -1, .min_interval_us = -1, .max_interval_ms = -1           \
+    }
+
+void ckptctl_options_add(GArray *all, const GOptionEntry *entries);
+void ckptctl_net_options_add(struct ckptctl_net_options *opt, GArray *all);
+void ckptctl_net_options_pack(const struct ckptctl_net_options *opt,
+                              GVariantDict *dict);
+void ckptctl_net_options_clear(struct ckptctl_net_options *opt);
+void ckptctl_pace_options_add(struct ckptctl_pace_options *opt, GArray *all);
+void ckptctl_pace_options_pack(const struct ckptctl_pace_options *opt,
+                               GVariantDict *dict);
+
+#endif

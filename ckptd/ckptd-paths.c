@@ -110,11 +110,11 @@ static char *own_dir(void)
 static const struct {
     const char *what;
     const char *variable;
-    const char *candidates[5];
+    const char *candidates[3];
 } known[] = {
     { "qemu",
       "SLUICE_QEMU",
-      { "../qemu/qemu-system-x86_64", "../../qemu/qemu-system-x86_64",
+      { "../qemu/qemu-system-x86_64",
         "../libexec/sluice/qemu-system-x86_64" } },
     { "kernel",
       "SLUICE_KERNEL",

@@ -84,6 +84,15 @@ qemu-ninja: $(QEMU_BUILD)/build.ninja
 $(QEMU): qemu ;
 $(QEMU_QTEST): qemu-qtest ;
 
+# Another build has the same QEMU, and has it where $(B) is taken for all there
+# is. A copy, not a link: who may see $(B) need not see what is beside it.
+ifneq ($(B),build)
+ALL += $(B)/qemu/qemu-system-x86_64
+$(B)/qemu/qemu-system-x86_64: $(QEMU)
+	@mkdir -p $(@D)
+	$(Q)cp -u $< $@
+endif
+
 qemu-refresh: ## write the commits of build/qemu-src back to patches/
 	$(Q)qemu-patches/tree.sh refresh $(QEMU_TREE)
 	$(Q)touch $(QEMU_TREE).stamp

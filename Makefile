@@ -139,7 +139,13 @@ SUITES ?= abi style unit crash qtest libc-linux guest functional \
 RESULTS := $(B)/results
 # What the counts of the sanitized build are told apart by.
 SUITE_SUFFIX :=
-SANITIZED_TESTS ?= tests/functional/test_kills.py
+# All starters and both ways to move, with what dies there; short.
+SANITIZED_TESTS ?= $(addprefix tests/functional/,test_kills.py \
+	test_by_hand.py:OneCommandLine \
+	test_libvirt.py:Crashes.test_crash_while_nobody_looked \
+	test_libvirt.py:Virsh.test_shutdown_and_reboot \
+	test_move.py:Move.test_crash_after_a_move_recovers_there \
+	test_move.py:Cut.test_operator_decides test_qemu_move.py:Faults)
 ifeq ($(CHECK_SANITIZED),1)
 CHECKS := sanitized
 SUMS := unit-asan functional-asan
@@ -199,10 +205,11 @@ check-abi: ## contract headers compile alone and keep their layout
 check-style: $(CHECK_STYLE_DEPS) ## formatting, lengths, the patch series
 	$(Q)$(RUN_SUITE) style scripts/check-style $(QEMU_TREE)
 
-check-sanitized: ## unit tests and a kill test under ASan and UBSan
-	+$(Q)for s in check-unit 'check-functional TESTS=$(SANITIZED_TESTS)'; do \
+check-sanitized: ## unit tests and some functional ones under ASan and UBSan
+	+$(Q)for s in unit functional; do \
 		$(MAKE) --no-print-directory SANITIZE=1 RESULTS=$(RESULTS) \
-		SUITE_SUFFIX=-asan B=build/asan $$s || failed=1; done; \
+		SUITE_SUFFIX=-asan B=build/asan TESTS='$(SANITIZED_TESTS)' \
+		check-$$s || failed=1; done; \
 		test -z "$$failed"
 
 # --- other work --------------------------------------------------------------

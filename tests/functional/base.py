@@ -48,6 +48,9 @@ class SluiceTest(Test):
         try:
             self.doCleanups()   # which avocado does not
             self.daemon.close(keep=True)
+        except BaseException:
+            failed = True
+            raise
         finally:
             if failed:
                 kept = os.path.join(self.outputdir, "sluice")

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ PROGRAMS = BUILD / "guest-programs"
 # Without any persistence of its own.
 REDIS = (PROGRAMS / "redis-server", "--save", "", "--appendonly", "no",
          "--protected-mode", "no")
+SANITIZER = re.compile(r"^.*(?:Sanitizer|runtime error): (?s:.*)", re.MULTILINE)
 
 
 class CtlError(Exception):
@@ -156,9 +158,19 @@ class Daemon:
                     self.process.kill()
                     self.process.wait()
             self.process = None
+        reports = self._sanitizer_reports()
         self.own_directory = self.own_directory and not keep
         if self.own_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
+        assert not reports, "\n".join(reports)
+
+    def _sanitizer_reports(self):
+        """What a sanitized build has found fault with: a leak at the end of a
+        process makes nothing else fail."""
+        found = (SANITIZER.search(path.read_text(encoding="utf-8",
+                                                 errors="replace"))
+                 for path in self.directory.rglob("*.log"))
+        return [report.group() for report in found if report]
 
     def _end_guests(self):
         if self.process.poll() is not None:

@@ -84,6 +84,24 @@ static bool is_nowhere(uint64_t user_addr, uint64_t len_bytes)
            family == AF_UNSPEC;
 }
 
+static long put_name(const void *name, uint32_t len, uint64_t user_addr,
+                     uint64_t user_len)
+{
+    uint32_t room;
+
+    if (copy_from_user(&room, user_len, sizeof(room))) {
+        return -EFAULT;
+    }
+    if ((int32_t)room < 0) {
+        return -EINVAL;
+    }
+    if (copy_to_user(user_addr, name, room < len ? room : len) ||
+        copy_to_user(user_len, &len, sizeof(len))) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
 /**
  * socket_put_name() - give the program an address
  * @addr: the address
@@ -96,26 +114,15 @@ long socket_put_name(const struct sock_addr *addr, uint64_t user_addr,
                      uint64_t user_len)
 {
     struct sockaddr_in sin;
-    uint32_t room, len = sizeof(sin);
 
     if (!user_addr) {
         return 0;
-    }
-    if (copy_from_user(&room, user_len, sizeof(room))) {
-        return -EFAULT;
-    }
-    if ((int32_t)room < 0) {
-        return -EINVAL;
     }
     memset(&sin, 0, sizeof(sin));
     sin.sin_family = AF_INET;
     sin.sin_addr.s_addr = addr->address;
     sin.sin_port = addr->port;
-    if (copy_to_user(user_addr, &sin, room < len ? room : len) ||
-        copy_to_user(user_len, &len, sizeof(len))) {
-        return -EFAULT;
-    }
-    return 0;
+    return put_name(&sin, sizeof(sin), user_addr, user_len);
 }
 
 /* What kind of datagram socket this is: 0, or why there is none. */
@@ -233,7 +240,7 @@ static long accept_wait(struct sock *s, struct sock **ret_child)
 static long accept_common(struct sys_args *a, uint32_t flags)
 {
     struct sock *s, *child;
-    struct sock_addr remote;
+    struct sock_addr remote = { 0 };
     long ret;
 
     if (flags & ~SOCKET_FLAGS) {
@@ -323,22 +330,47 @@ long socket_sys_connect(struct sys_args *a)
     return ret;
 }
 
+/* The address that @name_of tells.  Ends of a socketpair have none, but they
+ * are sockets: what they have is a family. */
+static long get_name(struct sys_args *a,
+                     long (*name_of)(const struct socket *, struct sock_addr *))
+{
+    static const uint16_t family = AF_UNIX;
+    struct sock_addr addr;
+    struct socket socket;
+    struct file *file;
+    bool pair;
+    long ret = 0;
+
+    lib_lock();
+    file = fd_file(a->arg[0]);
+    pair = file && pair_is(file);
+    if (!pair) {
+        ret = socket_find(a->arg[0], &socket);
+        ret = ret ? ret : name_of(&socket, &addr);
+    }
+    lib_unlock();
+    if (ret) {
+        return ret;
+    }
+    return pair ? put_name(&family, sizeof(family), a->arg[1], a->arg[2])
+                : socket_put_name(&addr, a->arg[1], a->arg[2]);
+}
+
+static long local_of(const struct socket *socket, struct sock_addr *ret_local)
+{
+    if (socket->tcp) {
+        *ret_local = socket->tcp->local;
+    } else {
+        dgram_local(socket->dgram, ret_local);
+    }
+    return 0;
+}
+
 /** socket_sys_getsockname() - getsockname(fd, addr, len) */
 long socket_sys_getsockname(struct sys_args *a)
 {
-    struct sock_addr local;
-    struct socket socket;
-    long ret;
-
-    lib_lock();
-    ret = socket_find(a->arg[0], &socket);
-    if (!ret && socket.tcp) {
-        local = socket.tcp->local;
-    } else if (!ret) {
-        dgram_local(socket.dgram, &local);
-    }
-    lib_unlock();
-    return ret ? ret : socket_put_name(&local, a->arg[1], a->arg[2]);
+    return get_name(a, local_of);
 }
 
 static long peer_of(const struct socket *socket, struct sock_addr *ret_remote)
@@ -353,17 +385,7 @@ static long peer_of(const struct socket *socket, struct sock_addr *ret_remote)
 /** socket_sys_getpeername() - getpeername(fd, addr, len) */
 long socket_sys_getpeername(struct sys_args *a)
 {
-    struct sock_addr remote;
-    struct socket socket;
-    long ret;
-
-    lib_lock();
-    ret = socket_find(a->arg[0], &socket);
-    if (!ret) {
-        ret = peer_of(&socket, &remote);
-    }
-    lib_unlock();
-    return ret ? ret : socket_put_name(&remote, a->arg[1], a->arg[2]);
+    return get_name(a, peer_of);
 }
 
 /** socket_sys_shutdown() - shutdown(fd, how) */

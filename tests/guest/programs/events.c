@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "tap.h"
@@ -143,6 +144,34 @@ static void test_descriptors(void)
     close(p[1]);
 }
 
+/* As whoever is given a descriptor finds out that it is a socket. */
+static void test_pair_names(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+    } name;
+    socklen_t len = sizeof(name);
+    int type = 0;
+
+    tap_ok(getsockname(fd, &name.any, &len) == 0 &&
+               len == sizeof(sa_family_t) && name.any.sa_family == AF_UNIX,
+           "getsockname: a family and no name");
+    len = sizeof(name);
+    tap_ok(getpeername(fd, &name.any, &len) == 0 &&
+               len == sizeof(sa_family_t) && name.any.sa_family == AF_UNIX,
+           "getpeername: likewise");
+    len = 1;
+    tap_ok(getsockname(fd, &name.any, &len) == 0 && len == sizeof(sa_family_t),
+           "cut short: its length all the same");
+    len = sizeof(name);
+    tap_ok(fails_with(getsockname(fd, BAD, &len), EFAULT), "to nowhere");
+    len = sizeof(type);
+    tap_ok(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+               type == SOCK_STREAM,
+           "SO_TYPE");
+}
+
 static void test_pair(void)
 {
     char buf[8];
@@ -150,6 +179,7 @@ static void test_pair(void)
 
     tap_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s) == 0,
            "socketpair");
+    test_pair_names(s[0]);
     tap_ok(write(s[0], "one", 3) == 3 && write(s[1], "two", 3) == 3 &&
                read(s[1], buf, 8) == 3 && !memcmp(buf, "one", 3) &&
                read(s[0], buf, 8) == 3 && !memcmp(buf, "two", 3),

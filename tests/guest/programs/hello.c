@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "tap.h"
 
@@ -24,6 +26,8 @@ int main(int argc, char **argv, char **envp)
         sum += random[i];
     }
     tap_ok(sum != 0, "16 random bytes");
+    tap_ok(syscall(SYS_getpriority, PRIO_PROCESS, 0) > 0,
+           "a priority that no library takes for an error");
     memset(heap, 1, 1 << 20);
     tap_ok(heap[(1 << 20) - 1] == 1, "a megabyte of heap");
     free(heap);

@@ -27,6 +27,6 @@ CHECK_KVM = tests/platform/check-kvm $(B)
 CHECK_KVM_DEPS = $(GUEST_PROGRAMS) $(kernel-tests_ELF) $(ENGINE_GUEST)
 
 DEMO = SLUICE_BUILD=$(abspath $(B)) python3 tests/demo.py $(DEMO_FLAGS)
-DEMO_DEPS = $(REDIS_SERVER) $(B)/guest-programs/randoms-musl
+DEMO_DEPS = $(REDIS_SERVER) $(GUEST_PYTHON) $(B)/guest-programs/randoms-musl
 BENCH = SLUICE_BUILD=$(abspath $(B)) python3 tests/bench.py $(BENCH_FLAGS)
 BENCH_DEPS = $(REDIS_SERVER)

@@ -101,6 +101,11 @@ class Readme(Pages):
     def test_by_hand(self):
         self.try_page("docs/by-hand.md")
 
+    def test_named_starts(self):
+        """The service answers where it was started from the checkpoint."""
+        self.try_page("docs/named-starts.md")
+        self.shell("echo factor 35 | busybox nc 127.0.0.1 7201 | grep -qx '5 7'")
+
 
 class UnderLibvirt(Pages):
     """Word for word, where a libvirtd runs"""

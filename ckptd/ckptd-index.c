@@ -38,7 +38,7 @@ GArray *ckptd_index_newest(GPtrArray *records, uint64_t ram_pages)
     /* page -> its place in all, + 1 */
     g_autofree uint64_t *last = g_new0(uint64_t, ram_pages);
     g_autoptr(GArray) all = NULL;
-    uint64_t page;
+    uint64_t page, rest;
     guint i;
 
     all = g_array_new(FALSE, FALSE, sizeof(struct ckptd_index_page));
@@ -68,11 +68,12 @@ GArray *ckptd_index_newest(GPtrArray *records, uint64_t ram_pages)
             }
         }
     }
-    for (page = 0; page < ram_pages; page++) {
+    for (page = 0, rest = all->len; rest; page++) {
         if (last[page]) {
             g_array_append_val(
                 pages,
                 g_array_index(all, struct ckptd_index_page, last[page] - 1));
+            rest--;
         }
     }
     return pages;

@@ -256,7 +256,7 @@ void ckptd_guest_external_judge(CkptdGuest *g)
     }
     /* One that never ran does not change what the one before it did. */
     if (g->last.welcomed && g->state != CKPTD_GUEST_STOPPING &&
-        !g->last.exited && g->last.bye != CKPT_BYE_SHUTDOWN) {
+        !g->last.exited && g->last.bye != CKPT_BYE_SHUTDOWN && !reset) {
         g->crashed = TRUE;
         if (ckptd_guest_is_fruitless(g, why)) {
             ckptd_guest_external_fail(g);

@@ -18,7 +18,7 @@ HELLO, WELCOME, REFUSE, EPOCH, COMMITTED, OUTPUT, MAILBOX, COMMIT_NOW, \
 BOOT, RESTORE, CONTINUE, PASS, INCOMING = range(1, 6)
 LEAVING, STAYS, UNKNOWN, MOVED = range(1, 5)
 LOG, EXIT, PANIC = range(1, 4)
-BYE_NAMES = {1: 'exit', 2: 'shutdown', 3: 'panic', 4: 'error'}
+BYE_NAMES = {1: 'exit', 2: 'shutdown', 3: 'panic', 4: 'error', 5: 'reset'}
 
 PAGE = 4096
 ZERO = 1 << 63

@@ -475,6 +475,55 @@ def test_quit_ends_in_good_order():
         check(b.ckptd.byes[0][0] == 'shutdown', b.ckptd.byes)
 
 
+def until_it_stays(b, engine=''):
+    """The guest has ended, its QEMU has not; ckptd is gone"""
+    b.start(f',reconnect-ms=5{engine}', args=['-no-shutdown'],
+            no_reboot=False)
+    b.until(lambda: b.ckptd.byes, 'BYE')
+    forget(b)
+
+
+def forget(b):
+    """ckptd dies, and what it was told with it"""
+    b.ckptd.disconnect()
+    b.ckptd.byes.clear()
+    b.ckptd.output.clear()
+
+
+def until_status(b, qmp, status):
+    b.until(lambda: qmp.run('query-status')['return']['status'] == status,
+            status)
+
+
+def test_the_end_is_said_again_to_a_ckptd_that_comes_back():
+    for engine in '', ',checkpoint=off':
+        with Bench('pages=10 rounds=20') as b:
+            until_it_stays(b, engine)
+            for _ in range(2):
+                b.ckptd.listen()
+                b.until(lambda: b.ckptd.byes, 'BYE again')
+                check(b.ckptd.byes == [('exit', 42, b'')], b.ckptd.byes)
+                check(engine or b.ckptd.output[-1][0] == EXIT, 'EXIT again')
+                forget(b)
+            check(b.qemu.poll() is None, 'it stays')
+
+
+def test_a_reset_behind_the_end_is_first_said_to_ckptd():
+    for engine in '', ',checkpoint=off':
+        with Bench('pages=10 rounds=20') as b:
+            until_it_stays(b, engine)
+            qmp = Qmp(b.qmp_path)
+            until_status(b, qmp, 'shutdown')
+            qmp.run('system_reset')
+            b.until(lambda q=qmp: 'return' in q.run('cont'), 'the reset')
+            qmp.event('RESUME')
+            until_status(b, qmp, 'paused')
+            b.ckptd.listen()
+            check(b.until_exit() == 0, 'status')
+            check(b.ckptd.byes == [('reset', 0, b'')], b.ckptd.byes)
+            check(engine or b.ckptd.output[-1][0] == EXIT, 'EXIT before it')
+
+
 def test_mailbox_reaches_the_guest():
     with Bench('pages=10 wait=2') as b:
         b.start()

@@ -8,11 +8,13 @@ import stat
 import xml.etree.ElementTree as ElementTree
 
 from base import PROGRAMS, REDIS, RedisLoad, SluiceTest, free_port, wait_for
+from harness import trace
 from harness.daemon import CtlError
 from harness.hosts import Host, Network
 from harness.libvirt import QEMU_USER, Domain, Libvirtd, VirshError, installed
 from harness.resp import Client
 
+EXIT = 2        # enum ckpt_output_kind
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 
 
@@ -196,6 +198,45 @@ class Virsh(LibvirtTest):
             client.command("SET", "key", "kept")
             domain.crash()
             self.assertEqual(client.command("GET", "key"), b"kept")
+
+    def reboot_up_to_the_exit(self, domain):
+        """Of a reboot, until ckptd has heard that the program has ended;
+        libvirtd stands still before it can reset the domain."""
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        domain.virsh("reboot")
+        self.libvirtd.process.send_signal(signal.SIGSTOP)
+        exits = self.exits(domain)
+        self.daemon.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: self.exits(domain) > exits, 60, "the exit is told")
+
+    def exits(self, domain):
+        return sum(event["event"] == "output" and event["kind"] == EXIT
+                   for event in trace.events(self.daemon.trace, domain.name))
+
+    def test_reboot_while_ckptd_is_away(self):
+        """ckptd dies when the program has ended, and is back before the reset
+        or only behind it: a reboot is none the less one, and no crash."""
+        self.addCleanup(self.libvirtd.process.send_signal, signal.SIGCONT)
+        domain = self.sleeper().define().start()
+        domain.wait_log("waiting")
+        for number, early in enumerate((True, False), 1):
+            self.reboot_up_to_the_exit(domain)
+            generation = domain.status()["generation"]
+            self.daemon.kill()
+            if early:
+                self.daemon.start()
+                domain.wait_state("running")
+            self.libvirtd.process.send_signal(signal.SIGCONT)
+            if not early:
+                wait_for(lambda: domain.qmp("query-status")["status"] ==
+                         "paused", 60, "reset, and stopped")
+                self.daemon.start()
+            domain.wait_status(lambda s, g=generation: s["generation"] > g and
+                               s["state"] == "running", 60, "the next QEMU")
+            wait_for(lambda n=number: domain.logs().count("waiting") > n, 60,
+                     "it boots anew")
+            domain.wait_domain("running")
+        self.assertEqual(domain.status()["recoveries"], 0)
 
     def test_suspend_and_resume(self):
         """What is durable leaves, nothing new is made; after resume all goes

@@ -377,7 +377,7 @@ static bool ckpt_client_continue(CkptEngine *e, const CkptMessage *m,
     if (!check_welcome(m, errp)) {
         return false;
     }
-    if (e->state == CKPT_STATE_OFF) {
+    if (!e->checkpoint) {
         if (w->action != CKPT_ACTION_PASS) {
             error_setg(errp, "ckptd answers action %u to a guest without "
                        "checkpoints", w->action);
@@ -394,7 +394,8 @@ static bool ckpt_client_continue(CkptEngine *e, const CkptMessage *m,
                    m->head.generation, e->generation);
         return false;
     }
-    if (!ckpt_engine_is_durable(e, m->head.epoch, errp)) {
+    if (ckpt_engine_active(e) &&
+        !ckpt_engine_is_durable(e, m->head.epoch, errp)) {
         return false;
     }
     ckpt_client_set_link(e, CKPT_LINK_UP);
@@ -559,12 +560,9 @@ static void ckpt_client_update_handler(CkptEngine *e)
 static void ckpt_client_retry(void *opaque)
 {
     CkptEngine *e = opaque;
-    uint32_t flags = e->state == CKPT_STATE_OFF ? CKPT_HELLO_NO_CHECKPOINT
-                                                : CKPT_HELLO_RECONNECT;
+    uint32_t flags = e->checkpoint ? CKPT_HELLO_RECONNECT
+                                   : CKPT_HELLO_NO_CHECKPOINT;
 
-    if (e->bye_sent) {
-        return;
-    }
     if (!ckpt_client_send_hello(e, flags, NULL)) {
         timer_mod(e->client.retry,
                   get_clock() + e->reconnect_ms * (int64_t)SCALE_MS);

@@ -263,7 +263,9 @@ struct CkptEngine {
     VMChangeStateEntry *first_run;
     int64_t clock_ns;           /* two clocks at one instant: tsc_hz */
     int64_t clock_ticks;
-    bool bye_sent;
+    struct ckpt_bye bye;        /* the last one; reason 0 = none yet */
+    char *bye_text;
+    bool bye_due;               /* it is not sent, or perhaps not ckptd's */
 };
 
 /* ckpt-engine.c */

@@ -443,7 +443,7 @@ void ckpt_engine_submit(CkptEngine *e)
 {
     CkptSlot *slot, *restored;
 
-    if (!ckpt_client_is_up(e)) {
+    if (!ckpt_client_is_up(e) || e->state == CKPT_STATE_END) {
         return;
     }
     while ((slot = ckpt_staging_find(&e->staging, CKPT_SLOT_CAPTURED))) {

@@ -12,9 +12,10 @@
  * those that are left are sent again, with the sequence numbers they had.
  *
  * The end of QEMU is told by BYE.  A QEMU that goes without one has crashed.
- * One that stays (-no-shutdown, as libvirt has it) and is then reset would run
- * a guest that nobody checkpoints: it ends, and BYE says that the next one is
- * to start.
+ * One that stays (-no-shutdown, as libvirt has it) says it again to a ckptd that
+ * comes back and has forgotten.  If it is then reset, it would run a guest that
+ * nobody checkpoints: it ends, and BYE says that the next one is to start.  That
+ * too is first said, and waits for a ckptd to hear it.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -117,8 +118,8 @@ static bool output_send_all(CkptEngine *e)
             return false;
         }
         r->sent = true;
-        r->settled_by = ckpt_engine_active(e) ? ckpt_engine_captured(e) + 1 : 0;
-        if (r->out.kind == CKPT_OUTPUT_EXIT) {
+        r->settled_by = e->checkpoint ? ckpt_engine_captured(e) + 1 : 0;
+        if (r->out.kind == CKPT_OUTPUT_EXIT && e->state != CKPT_STATE_END) {
             output_end(e, r->out.kind, r->data, r->len_bytes);
         }
     }
@@ -176,6 +177,35 @@ bool ckpt_engine_output(CkptEngine *e, enum ckpt_output_kind kind,
     return !e->output_waits;
 }
 
+static bool send_bye(CkptEngine *e)
+{
+    struct ckpt_msg head = {
+        .type = CKPT_MSG_BYE,
+        .epoch = e->committed,
+    };
+    size_t room = CKPT_MSG_MAX - sizeof(head) - sizeof(e->bye);
+    struct iovec iov[] = {
+        { .iov_base = &e->bye, .iov_len = sizeof(e->bye) },
+        { .iov_base = e->bye_text,
+          .iov_len = e->bye_text ? MIN(strlen(e->bye_text), room) : 0 },
+    };
+
+    return ckpt_client_send(e, &head, iov, ARRAY_SIZE(iov)) == CKPT_SEND_DONE;
+}
+
+/* Behind all output.  After a reset there is nothing to stay for. */
+static void flush_bye(CkptEngine *e)
+{
+    if (!e->bye_due || !send_bye(e)) {
+        return;
+    }
+    e->bye_due = false;
+    if (e->bye.reason == CKPT_BYE_RESET) {
+        shutdown_action = SHUTDOWN_ACTION_POWEROFF;
+        qemu_system_shutdown_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+}
+
 /**
  * ckpt_output_flush: send what the socket did not take before
  * @e: the engine
@@ -184,10 +214,14 @@ bool ckpt_engine_output(CkptEngine *e, enum ckpt_output_kind kind,
  */
 void ckpt_output_flush(CkptEngine *e)
 {
-    if (output_send_all(e) && e->output_waits) {
+    if (!output_send_all(e)) {
+        return;
+    }
+    if (e->output_waits) {
         e->output_waits = false;
         ckpt_gate_sent(e->port->gate);
     }
+    flush_bye(e);
 }
 
 /**
@@ -216,6 +250,7 @@ void ckpt_output_lost(CkptEngine *e)
     for (l = e->outputs.head; l; l = l->next) {
         ((struct CkptOutputRecord *)l->data)->sent = false;
     }
+    e->bye_due = e->bye.reason != 0;
 }
 
 /**
@@ -225,31 +260,17 @@ void ckpt_output_lost(CkptEngine *e)
  * @status: of the program (EXIT)
  * @text: of the error (ERROR), or NULL
  *
- * Only the first is sent.
+ * Only the first counts.
  */
 void ckpt_output_bye(CkptEngine *e, enum ckpt_bye_reason reason,
                      uint32_t status, const char *text)
 {
-    struct ckpt_bye bye = { .reason = reason, .status = status };
-    struct ckpt_msg head = {
-        .type = CKPT_MSG_BYE,
-        .epoch = e->committed,
-    };
-    struct iovec iov[] = {
-        { .iov_base = &bye, .iov_len = sizeof(bye) },
-        { .iov_base = (void *)text, .iov_len = text ? strlen(text) : 0 },
-    };
-
-    if (e->bye_sent) {
+    if (e->bye.reason) {
         return;
     }
-    e->bye_sent = true;
-    iov[1].iov_len = MIN(iov[1].iov_len, CKPT_MSG_MAX - sizeof(head) -
-                         sizeof(bye));
-    if (ckpt_client_send(e, &head, iov, ARRAY_SIZE(iov)) != CKPT_SEND_DONE &&
-        ckpt_client_wait(e)) {
-        ckpt_client_send(e, &head, iov, ARRAY_SIZE(iov));
-    }
+    e->bye = (struct ckpt_bye) { .reason = reason, .status = status };
+    e->bye_text = g_strdup(text);
+    e->bye_due = !send_bye(e) && !(ckpt_client_wait(e) && send_bye(e));
 }
 
 /* QEMU is about to end, whoever wanted it. */
@@ -262,7 +283,7 @@ static void output_shutdown(Notifier *n, void *data)
     if (e->state == CKPT_STATE_START) {
         return;
     }
-    if (cause == SHUTDOWN_CAUSE_GUEST_RESET && !e->bye_sent) {
+    if (cause == SHUTDOWN_CAUSE_GUEST_RESET && !e->bye.reason) {
         ckpt_engine_output(e, CKPT_OUTPUT_PANIC, 0, 0, 0, text,
                            sizeof(text) - 1);
     }
@@ -277,13 +298,27 @@ static void output_reset(void *opaque)
 {
     CkptEngine *e = opaque;
 
-    if (!e->bye_sent) {
+    if (!e->bye.reason) {
         return;
     }
-    e->bye_sent = false;
-    ckpt_output_bye(e, CKPT_BYE_RESET, 0, NULL);
-    shutdown_action = SHUTDOWN_ACTION_POWEROFF;
-    qemu_system_shutdown_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    e->bye = (struct ckpt_bye) { .reason = CKPT_BYE_RESET };
+    g_clear_pointer(&e->bye_text, g_free);
+    e->bye_due = true;
+    ckpt_output_flush(e);
+}
+
+/* Who resets a guest that has ended says `cont` next: nobody is there to take
+ * its checkpoints. */
+static void output_vm_change(void *opaque, bool running, RunState state)
+{
+    CkptEngine *e = opaque;
+
+    if (running && e->bye_due && e->bye.reason == CKPT_BYE_RESET) {
+        warn_report("ckpt: the guest was reset after its end; it is started "
+                    "anew when ckptd is back");
+        qemu_system_vmstop_request_prepare();
+        qemu_system_vmstop_request(RUN_STATE_PAUSED);
+    }
 }
 
 /**
@@ -295,4 +330,5 @@ void ckpt_output_init(CkptEngine *e)
     e->shutdown.notify = output_shutdown;
     qemu_register_shutdown_notifier(&e->shutdown);
     qemu_register_reset(output_reset, e);
+    qemu_add_vm_change_state_handler(output_vm_change, e);
 }

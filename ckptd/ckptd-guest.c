@@ -571,6 +571,7 @@ static gboolean start_qemu(CkptdGuest *g, GError **error)
         ckptd_trace("launched", g->spec->name, 0, 0, "pid=%d",
                     (int)g->qemu.pid);
         ckptd_session_expect(g->session, g->qemu.pid, FALSE);
+        ckptd_trace_may_stop("executed");
         ok = ckptd_guest_net_join(g, ends, error);
     }
     if (!ok) {

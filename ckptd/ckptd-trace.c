@@ -108,23 +108,34 @@ void ckptd_trace(const char *event, const char *guest, guint64 generation,
 }
 
 /**
- * ckptd_trace_step() - a step of a move, at which tests can have a fault
- * @guest: that moves
+ * ckptd_trace_may_stop() - a step at which tests can have a fault
  * @step: one word
- * @id: of the move
  *
  * ckptd stops there, as by SIGSTOP, if the environment says so: what happens
  * then happens at just this step.
  *
  * Context: any thread.
  */
-void ckptd_trace_step(const char *guest, const char *step, const char *id)
+void ckptd_trace_may_stop(const char *step)
 {
     static gint stopped; /* once: what follows may have the same step */
 
-    ckptd_trace("move", guest, 0, 0, "step=%s id=%s", step, id);
     if (!g_strcmp0(g_getenv("SLUICE_STOP_AT"), step) &&
         g_atomic_int_compare_and_exchange(&stopped, FALSE, TRUE)) {
         raise(SIGSTOP); /* this thread itself, before it goes on */
     }
+}
+
+/**
+ * ckptd_trace_step() - a step of a move, and a ckptd_trace_may_stop()
+ * @guest: that moves
+ * @step: one word
+ * @id: of the move
+ *
+ * Context: any thread.
+ */
+void ckptd_trace_step(const char *guest, const char *step, const char *id)
+{
+    ckptd_trace("move", guest, 0, 0, "step=%s id=%s", step, id);
+    ckptd_trace_may_stop(step);
 }

@@ -19,6 +19,7 @@ struct ckptd_moment {
 
 gboolean ckptd_trace_open(const char *path, GError **error);
 gboolean ckptd_trace_on(void);
+void ckptd_trace_may_stop(const char *step);
 void ckptd_trace_step(const char *guest, const char *step, const char *id);
 struct ckptd_moment ckptd_trace_now(void);
 void ckptd_trace(const char *event, const char *guest, guint64 generation,

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A crash of QEMU, of ckptd or of both is packet loss to a client."""
 
+import contextlib
+import os
+import signal
 import time
 
-from base import RedisLoad, SluiceTest
+from base import RedisLoad, SluiceTest, wait_for
+from harness.daemon import BUILD, process_state
 
 
 class Kills(SluiceTest):
@@ -79,6 +83,48 @@ class Kills(SluiceTest):
             self.assertTrue(load.wait_recovered(60), f"kill {number}")
         load.stop()
         self.check_load(load)
+
+    def start_ckptd_that_stops(self):
+        """At its next start of a QEMU, which stops as well before it has done
+        anything.  Return: a file; without it that QEMU would go on."""
+        hold = self.daemon.directory / "hold"
+        hold.touch()
+        qemu = self.daemon.directory / "slow-qemu"
+        qemu.write_text(f"#!/bin/sh\ntest ! -e {hold} || kill -STOP $$\n"
+                        f"exec {BUILD}/qemu/qemu-system-x86_64 \"$@\"\n")
+        qemu.chmod(0o755)
+        self.daemon.environment["SLUICE_QEMU"] = str(qemu)
+        self.daemon.environment["SLUICE_STOP_AT"] = "executed"
+        self.daemon.start()
+        return hold
+
+    def test_ckptd_killed_before_the_network_is_joined(self):
+        """ckptd dies when it has started QEMU and not yet given the other end
+        of its cable to ckpt-netd.  The next one sees that this QEMU, which is
+        going to call, talks to nobody, and starts another."""
+        guest, port = self.start_redis()
+        load = self._load(port, connections=4)
+        self.daemon.kill()
+        hold = self.start_ckptd_that_stops()
+        load.wait_acknowledged(200)
+        guest.kill_qemu(load)
+        self._wait_stopped(self.daemon.process.pid)
+        pid = int((self.daemon.runtime / "guests" / guest.name / "qemu.pid")
+                  .read_text(encoding="ascii").split()[0])
+        self._wait_stopped(pid)
+        self.daemon.kill()
+        self.daemon.environment.pop("SLUICE_STOP_AT")
+        hold.unlink()
+        self.daemon.start()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+        self.assertTrue(load.wait_recovered(60))
+        load.stop()
+        self.check_load(load)
+
+    @staticmethod
+    def _wait_stopped(pid):
+        wait_for(lambda: process_state(pid) == "T", 60, f"{pid} stops")
 
     def test_cold_start_from_store(self):
         """After everything was killed the data is there, from disk alone."""

@@ -41,13 +41,18 @@ def free_port():
         return sock.getsockname()[1]
 
 
-def process_alive(pid):
-    """Whether pid runs (a zombie does not)."""
+def process_state(pid):
+    """R, S, T, … of /proc, "" for one that is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+            return stat.read().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return ""
+
+
+def process_alive(pid):
+    """Whether pid runs (a zombie does not)."""
+    return process_state(pid) not in ("", "Z", "X")
 
 
 class Daemon:

@@ -5,7 +5,7 @@ import os
 import signal
 
 from . import trace
-from .daemon import CtlError, Guest
+from .daemon import CtlError, Guest, process_state
 from .hosts import Host, Network
 from .waiting import wait_for
 
@@ -169,15 +169,6 @@ class Faults:
             self.resume(host)
             if daemon.process.poll() is not None:
                 daemon.start()
-
-
-def process_state(pid):
-    """R, S, T, … of /proc, "" for one that is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def owners(movers, name):

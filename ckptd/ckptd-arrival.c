@@ -17,9 +17,11 @@
 #include "ckptd/ckptd-record.h"
 #include "ckptd/ckptd-store-internal.h"
 
-#define PAGE CKPTD_FORMAT_PAGE_BYTES
+#define PAGE     CKPTD_FORMAT_PAGE_BYTES
+#define ARRIVING ".arriving" /* added to the store's name */
 
 struct ckptd_arrival {
+    struct ckptd_io *io;
     char *store_dir;
     char *dir;
     struct ckptd_manifest manifest;
@@ -31,6 +33,7 @@ struct ckptd_arrival {
 
 /**
  * ckptd_arrival_begin() - a guest is going to come in
+ * @io:        the layer
  * @store_dir: where its store is to be; one that is there stays as it is
  * @manifest:  what the guest is
  * @error:     set on failure
@@ -38,15 +41,15 @@ struct ckptd_arrival {
  * Return: (transfer full): for the pages, or NULL.
  * Context: one thread for all calls; blocks.
  */
-CkptdArrival *ckptd_arrival_begin(const char *store_dir,
+CkptdArrival *ckptd_arrival_begin(struct ckptd_io *io, const char *store_dir,
                                   const struct ckptd_manifest *manifest,
                                   GError **error)
 {
     CkptdArrival *a = g_new0(CkptdArrival, 1);
-    struct ckptd_io *io = ckptd_io_system();
 
+    a->io = io;
     a->store_dir = g_strdup(store_dir);
-    a->dir = g_strconcat(store_dir, ".arriving", NULL);
+    a->dir = g_strconcat(store_dir, ARRIVING, NULL);
     a->manifest = *manifest;
     a->ram_pages = manifest->ram_bytes / PAGE;
     a->sums = g_new0(le64, a->ram_pages);
@@ -67,20 +70,33 @@ CkptdArrival *ckptd_arrival_begin(const char *store_dir,
  */
 void ckptd_arrival_free(CkptdArrival *a)
 {
-    g_autoptr(GError) error = NULL;
-
     if (!a) {
         return;
     }
     ckptd_io_close(a->image);
-    if (!ckptd_io_remove_dir(ckptd_io_system(), a->dir, &error)) {
-        g_warning("%s", error->message);
-    }
+    ckptd_arrival_tidy(a->io, a->store_dir);
     ckptd_record_buf_clear(&a->buf);
     g_free(a->sums);
     g_free(a->store_dir);
     g_free(a->dir);
     g_free(a);
+}
+
+/**
+ * ckptd_arrival_tidy() - remove what a crash left unfinished, or done with
+ * @io:        the layer
+ * @store_dir: of the guest, to which nobody comes
+ *
+ * Context: any thread.
+ */
+void ckptd_arrival_tidy(struct ckptd_io *io, const char *store_dir)
+{
+    g_autofree char *dir = g_strconcat(store_dir, ARRIVING, NULL);
+    g_autoptr(GError) error = NULL;
+
+    if (!ckptd_io_remove_dir(io, dir, &error)) {
+        g_warning("%s", error->message);
+    }
 }
 
 /* Neighbours in RAM are neighbours in the slot: one write for them all. */
@@ -145,7 +161,7 @@ gboolean ckptd_arrival_put(CkptdArrival *a, const void *slot, size_t slot_bytes,
 static gboolean write_sums(CkptdArrival *a, GError **error)
 {
     g_autoptr(CkptdFile) f =
-        ckptd_io_open(ckptd_io_system(), a->dir, CKPTD_STORE_ORIGIN_SUMS_FILE,
+        ckptd_io_open(a->io, a->dir, CKPTD_STORE_ORIGIN_SUMS_FILE,
                       CKPTD_IO_WRITE | CKPTD_IO_CREATE, error);
 
     return f &&
@@ -160,7 +176,7 @@ static gboolean append_first(CkptdArrival *a, const void *slot,
 {
     const struct ckptd_store_params params = { .manual = TRUE };
     g_autoptr(CkptdStore) s =
-        ckptd_store_open_full(a->dir, &params, ckptd_io_system(), error);
+        ckptd_store_open_full(a->dir, &params, a->io, error);
     struct ckptd_store_parts parts;
 
     if (!s) {
@@ -198,8 +214,8 @@ gboolean ckptd_arrival_finish(CkptdArrival *a, const void *slot,
 
     g_assert(epoch > 0);
     return ckptd_io_sync(a->image, error) && write_sums(a, error) &&
-           ckptd_store_populate(ckptd_io_system(), a->dir, &a->manifest, NULL,
-                                &first, error) &&
+           ckptd_store_populate(a->io, a->dir, &a->manifest, NULL, &first,
+                                error) &&
            append_first(a, slot, slot_bytes, generation, error) &&
-           ckptd_io_replace_dir(ckptd_io_system(), a->store_dir, a->dir, error);
+           ckptd_io_replace_dir(a->io, a->store_dir, a->dir, error);
 }

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "ckptd/ckptd-arrival.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-label.h"
 #include "ckptd/ckptd-spec-net.h"
@@ -39,6 +40,7 @@ void ckptd_guest_lines_tidy(CkptdGuest *g)
     g_autofree char *store = ckptd_guest_file(g, "store");
 
     ckptd_label_tidy(ckptd_io_system(), labels, store);
+    ckptd_arrival_tidy(ckptd_io_system(), store);
 }
 
 /* --- what there is -------------------------------------------------------- */

@@ -54,8 +54,8 @@ gboolean ckptd_session_arrival_begin(CkptdSession *s, GError **error)
     if (!check_room(s, &moved, error)) {
         return FALSE;
     }
-    s->arrival =
-        ckptd_arrival_begin(s->config.store_dir, &s->stats.manifest, error);
+    s->arrival = ckptd_arrival_begin(ckptd_io_system(), s->config.store_dir,
+                                     &s->stats.manifest, error);
     return s->arrival != NULL;
 }
 

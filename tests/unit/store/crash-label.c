@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * crash-label.c - named checkpoints and rollbacks, after a crash at every point
+ * crash-label.c - named checkpoints, rollbacks and arrivals, after a crash at
+ * every point
  *
  * A guest's directory with a store and a label of an earlier epoch is made
  * once. On a copy of it something is done to labels; then, for each operation
@@ -10,25 +11,28 @@
  *   - after a rollback the old store or the new one, whole, and nothing else
  *   - after writing or removing a label the label, whole, or none
  *   - after a fork the fork's store, whole, or none
+ *   - after a guest has come in its store, whole, or what was there before
  *
  * and whatever it finds goes on.
  */
 #include <malloc.h>
 #include <string.h>
 
+#include "ckptd/ckptd-arrival.h"
 #include "ckptd/ckptd-label.h"
 #include "ckptd/ckptd-store-internal.h"
 #include "tests/unit/store/crash-io.h"
 #include "tests/unit/store/store-fixture.h"
 
-#define GUEST_DIR  "/g"
-#define STORE_DIR  "/g/store"
-#define LABELS_DIR "/g/labels"
-#define LABEL_DIR  "/g/labels/one"
-#define SECOND_DIR "/g/labels/two"
-#define FORK_DIR   "/g/fork"
-#define RAM_PAGES  32
-#define RAM_BYTES  (RAM_PAGES * CKPT_PAGE_BYTES)
+#define GUEST_DIR     "/g"
+#define STORE_DIR     "/g/store"
+#define LABELS_DIR    "/g/labels"
+#define LABEL_DIR     "/g/labels/one"
+#define SECOND_DIR    "/g/labels/two"
+#define FORK_DIR      "/g/fork"
+#define RAM_PAGES     32
+#define RAM_BYTES     (RAM_PAGES * CKPT_PAGE_BYTES)
+#define ARRIVAL_EPOCH 500u
 
 static const struct ckptd_store_params sizes = {
     .segment_bytes = 64 << 10,
@@ -43,7 +47,8 @@ struct moment {
     uint8_t *ram;
 };
 
-/* @named: what label "one" holds; @last: where the store ends */
+/* @named: what label "one" holds; @last: where the store ends; @arrived: what
+ * has come in */
 struct fixture {
     struct crash_io *disk;
     GRand *rand;
@@ -51,6 +56,7 @@ struct fixture {
     struct ckptd_manifest manifest;
     struct moment named;
     struct moment last;
+    struct moment arrived;
     uint64_t generation;
     unsigned n_checked;
 };
@@ -126,6 +132,7 @@ static void tear_down(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
     g_print("# %u crashes\n", f->n_checked);
     g_free(f->named.ram);
     g_free(f->last.ram);
+    g_free(f->arrived.ram);
     store_guest_clear(&f->guest);
     g_rand_free(f->rand);
     crash_io_free(f->disk);
@@ -199,8 +206,18 @@ static void check_crash(struct fixture *f, struct crash_io *c, gboolean done,
     f->n_checked++;
     ckptd_label_tidy(crash_io_layer(c), LABELS_DIR, STORE_DIR);
     ckptd_label_tidy(crash_io_layer(c), LABELS_DIR, FORK_DIR);
+    ckptd_arrival_tidy(crash_io_layer(c), STORE_DIR);
+    ckptd_arrival_tidy(crash_io_layer(c), FORK_DIR);
     check(f, c, done);
     crash_io_free(c);
+}
+
+/* A crash behind this undoes nothing. */
+static void is_done(struct crash_io *c)
+{
+    const struct crash_promise promise = { .created = TRUE };
+
+    crash_io_promise(c, &promise);
 }
 
 /* Do it on a copy of the disk, and crash it at every point of that. */
@@ -209,14 +226,13 @@ static void crash_everywhere(struct fixture *f, DoFunc act, CheckFunc check)
     static const enum crash_keep others[] = { CRASH_DROP, CRASH_KEEP,
                                               CRASH_RANDOM };
     struct crash_io *c = crash_io_clone(f->disk);
-    struct crash_promise promise = { .created = TRUE };
     g_autoptr(GError) error = NULL;
     struct crash_replay *r;
     guint keep, n_keep, i;
 
     g_assert_true(act(f, c, &error));
     g_assert_no_error(error);
-    crash_io_promise(c, &promise);
+    is_done(c);
     /* One more point, to crash behind the last. */
     g_assert_true(ckptd_io_make_dir(crash_io_layer(c), "/other", &error));
     r = crash_replay_new(c, f->rand);
@@ -387,6 +403,93 @@ static void test_remove(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
     crash_everywhere(f, remove_label, check_removed);
 }
 
+/* --- a guest that comes in ------------------------------------------------ */
+
+/* The same one each time. */
+static gboolean bring(struct fixture *f, struct crash_io *c, const char *dir,
+                      GError **error)
+{
+    CkptdArrival *a =
+        ckptd_arrival_begin(crash_io_layer(c), dir, &f->manifest, error);
+    gboolean ok = a != NULL;
+    struct store_guest g;
+    unsigned i;
+
+    store_guest_init(&g, RAM_PAGES, 23);
+    for (i = 0; ok && i < 3; i++) {
+        store_guest_scribble(&g, 6);
+        store_guest_capture(&g);
+        ok = ckptd_arrival_put(a, g.slot, g.slot_bytes, error);
+    }
+    if (ok) {
+        g.epoch = ARRIVAL_EPOCH - 1;
+        g.generation = f->generation + 1;
+        store_guest_scribble(&g, 4);
+        store_guest_capture(&g);
+        g_free(f->arrived.ram);
+        note(&f->arrived, &g);
+        ok = ckptd_arrival_finish(a, g.slot, g.slot_bytes, ARRIVAL_EPOCH,
+                                  g.generation, error);
+    }
+    if (ok) {
+        is_done(c);
+    }
+    ckptd_arrival_free(a);
+    store_guest_clear(&g);
+    return ok;
+}
+
+static gboolean come_back(struct fixture *f, struct crash_io *c, GError **error)
+{
+    return bring(f, c, STORE_DIR, error);
+}
+
+static void check_came_back(struct fixture *f, struct crash_io *c,
+                            gboolean done)
+{
+    static const char *const names[] = { "store", "labels", NULL };
+    CkptdStore *s = open_store(c, STORE_DIR);
+    gboolean came = ckptd_store_generation(s) > f->generation;
+
+    g_assert_true(came || !done);
+    check_names(c, GUEST_DIR, names);
+    check_store(f, c, STORE_DIR, s, came ? &f->arrived : &f->last);
+}
+
+static gboolean come(struct fixture *f, struct crash_io *c, GError **error)
+{
+    return bring(f, c, FORK_DIR, error);
+}
+
+static void check_came(struct fixture *f, struct crash_io *c, gboolean done)
+{
+    static const char *const names[] = { "store", "labels", "fork", NULL };
+    g_autoptr(GError) error = NULL;
+    CkptdStore *s;
+
+    check_names(c, GUEST_DIR, names);
+    s = ckptd_store_open_full(FORK_DIR, &sizes, crash_io_layer(c), &error);
+    if (!s) {
+        g_assert_false(done);
+        g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND);
+        return;
+    }
+    check_store(f, c, FORK_DIR, s, &f->arrived);
+}
+
+static void test_arrival(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
+{
+    crash_everywhere(f, come_back, check_came_back);
+    fail_everywhere(f, come_back, check_came_back);
+}
+
+static void test_first_arrival(struct fixture *f,
+                               gconstpointer opaque G_GNUC_UNUSED)
+{
+    crash_everywhere(f, come, check_came);
+    fail_everywhere(f, come, check_came);
+}
+
 #define ADD(path, func)                                                        \
     g_test_add(path, struct fixture, NULL, set_up, func, tear_down)
 
@@ -400,5 +503,7 @@ int main(int argc, char **argv)
     ADD("/label/crash/fork", test_fork);
     ADD("/label/crash/write", test_write);
     ADD("/label/crash/remove", test_remove);
+    ADD("/arrival/crash/comes-back", test_arrival);
+    ADD("/arrival/crash/comes", test_first_arrival);
     return g_test_run();
 }

@@ -47,7 +47,8 @@ static void tear_down(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
 static CkptdArrival *begin(struct fixture *f)
 {
     g_autoptr(GError) error = NULL;
-    CkptdArrival *a = ckptd_arrival_begin(f->store_dir, &f->manifest, &error);
+    CkptdArrival *a = ckptd_arrival_begin(ckptd_io_system(), f->store_dir,
+                                          &f->manifest, &error);
 
     g_assert_no_error(error);
     return a;

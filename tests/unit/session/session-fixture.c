@@ -66,10 +66,11 @@ uint64_t expect_event(struct fixture *f, enum ckptd_session_event_type type)
 void open_session(struct fixture *f, gboolean checkpoint)
 {
     struct ckptd_session_config config = {
-        .socket_path = f->socket,
+        .socket_path = f->external ? NULL : f->socket,
         .store_dir = checkpoint ? f->store : NULL,
         .labels_dir = f->labels,
         .from_dir = f->from,
+        .moved_path = f->moved,
         .identities = { { .mac = { 2, 0, 0, 0, 0, 1 } },
                         { .mac = { 2, 0, 0, 0, 0, 2 } } },
         .n_identities = 2,
@@ -91,16 +92,18 @@ void open_session(struct fixture *f, gboolean checkpoint)
 /**
  * set_up() - an open session and no QEMU
  * @f: the fixture
- * @opaque: not used
+ * @opaque: not NULL: of a guest whose QEMU somebody else starts
  */
-void set_up(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
+void set_up(struct fixture *f, gconstpointer opaque)
 {
+    f->external = opaque != NULL;
     f->dir = g_dir_make_tmp("ckptd-session-XXXXXX", NULL);
     f->socket = g_build_filename(f->dir, "engine.sock", NULL);
     f->store = g_build_filename(f->dir, "store", NULL);
     f->labels = g_build_filename(f->dir, "labels", NULL);
     f->log = g_build_filename(f->dir, "log", NULL);
     f->seq = g_build_filename(f->dir, "seq", NULL);
+    f->moved = g_build_filename(f->dir, "moved", NULL);
     f->events = g_async_queue_new_full(event_free);
     f->sock = f->base_fd = -1;
     f->hold = f->staging = (struct ckptd_shm)CKPTD_SHM_NONE;
@@ -143,6 +146,7 @@ void tear_down(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
     g_free(f->labels);
     g_free(f->log);
     g_free(f->seq);
+    g_free(f->moved);
 }
 
 /* --- a QEMU --------------------------------------------------------------- */
@@ -155,7 +159,16 @@ void dial(struct fixture *f)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     struct timeval timeout = { .tv_sec = 10 };
+    int pair[2];
 
+    if (f->external) {
+        g_assert_cmpint(
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), ==, 0);
+        f->sock = pair[0];
+        setsockopt(f->sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+        ckptd_session_serve(f->session, pair[1]);
+        return;
+    }
     f->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     setsockopt(f->sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     g_strlcpy(addr.sun_path, f->socket, sizeof(addr.sun_path));
@@ -240,22 +253,16 @@ struct ckpt_hello hello(void)
     return h;
 }
 
-/**
- * start() - HELLO and WELCOME of a fresh QEMU
- * @f: the fixture
- * @action: that WELCOME has to say
- *
- * Return: the generation.
- */
-uint64_t start(struct fixture *f, enum ckpt_action action)
+/* HELLO and WELCOME.  Return: the generation. */
+static uint64_t greet(struct fixture *f, uint32_t flags,
+                      enum ckpt_action action)
 {
     struct ckpt_hello h = hello();
     g_autoptr(GError) error = NULL;
     uint64_t generation;
 
-    ckptd_session_prepare(f->session);
-    ckptd_session_expect(f->session, getpid(), FALSE);
     dial(f);
+    h.flags = flags;
     say(f, CKPT_MSG_HELLO, 0, 0, &h, sizeof(h), NULL, 0);
     expect_message(f, CKPT_MSG_WELCOME);
     memcpy(&f->welcome, f->packet.payload, sizeof(f->welcome));
@@ -267,8 +274,35 @@ uint64_t start(struct fixture *f, enum ckpt_action action)
         ckptd_wire_steal_fd(&f->packet, 1), "staging",
         f->welcome.staging_slots * f->welcome.slot_bytes, &f->staging, &error));
     f->base_fd = ckptd_wire_steal_fd(&f->packet, 2);
+    return generation;
+}
+
+/**
+ * start() - HELLO and WELCOME of a fresh QEMU
+ * @f: the fixture
+ * @action: that WELCOME has to say
+ *
+ * Return: the generation.
+ */
+uint64_t start(struct fixture *f, enum ckpt_action action)
+{
+    uint64_t generation;
+
+    ckptd_session_prepare(f->session);
+    ckptd_session_expect(f->session, getpid(), FALSE);
+    generation = greet(f, 0, action);
     g_assert_cmpuint(expect_event(f, CKPTD_SESSION_WELCOMED), ==, generation);
     return generation;
+}
+
+/**
+ * incoming() - HELLO and WELCOME of a QEMU to which the guest is to come
+ * @f: the fixture, external
+ */
+void incoming(struct fixture *f)
+{
+    greet(f, CKPT_HELLO_INCOMING, CKPT_ACTION_INCOMING);
+    expect_event(f, CKPTD_SESSION_ARRIVING);
 }
 
 /**
@@ -388,6 +422,38 @@ void drain(struct fixture *f)
 {
     ckptd_session_drain(f->session);
     expect_event(f, CKPTD_SESSION_DRAINED);
+}
+
+/**
+ * drain_all() - likewise, whatever the session had to say about that
+ * @f: the fixture
+ */
+void drain_all(struct fixture *f)
+{
+    enum ckptd_session_event_type type;
+    struct event *event;
+
+    ckptd_session_drain(f->session);
+    do {
+        event = g_async_queue_timeout_pop(f->events, DEADLINE_US);
+        g_assert_nonnull(event);
+        type = event->type;
+        event_free(event);
+    } while (type != CKPTD_SESSION_DRAINED);
+}
+
+/**
+ * scribble() - change some bytes at random
+ * @data: the bytes
+ * @len: how many there are
+ */
+void scribble(guint8 *data, size_t len)
+{
+    guint flips = g_test_rand_int_range(1, 5);
+
+    while (flips--) {
+        data[g_test_rand_int_range(0, len)] = g_test_rand_int_range(0, 256);
+    }
 }
 
 /**

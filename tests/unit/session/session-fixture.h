@@ -26,8 +26,9 @@ struct event {
 };
 
 struct fixture {
-    char *dir, *socket, *store, *labels, *log, *seq;
-    const char *from; /* directory of a label, see ckptd_session_config */
+    char *dir, *socket, *store, *labels, *log, *seq, *moved;
+    gboolean external; /* somebody else starts its QEMU */
+    const char *from;  /* directory of a label, see ckptd_session_config */
     CkptdSession *session;
     GAsyncQueue *events;
     int sock;
@@ -50,6 +51,7 @@ void expect_message(struct fixture *f, uint32_t type);
 void expect_hang_up(struct fixture *f);
 struct ckpt_hello hello(void);
 uint64_t start(struct fixture *f, enum ckpt_action action);
+void incoming(struct fixture *f);
 void *slot_of(struct fixture *f, uint32_t slot);
 void fill_slot(struct fixture *f, uint32_t slot, uint64_t epoch,
                uint64_t generation, uint64_t n_pages, int fill);
@@ -59,6 +61,8 @@ void commit(struct fixture *f, uint64_t epoch, uint64_t generation, int fill);
 void output(struct fixture *f, uint64_t epoch, uint64_t generation,
             uint32_t kind, uint64_t seq, const char *text);
 void drain(struct fixture *f);
+void drain_all(struct fixture *f);
+void scribble(guint8 *data, size_t len);
 uint64_t committed(struct fixture *f);
 
 #define TEST(name)                                                             \
@@ -66,5 +70,7 @@ uint64_t committed(struct fixture *f);
 
 #define ADD(path, func)                                                        \
     g_test_add(path, struct fixture, NULL, set_up, func, tear_down)
+#define ADD_EXTERNAL(path, func)                                               \
+    g_test_add(path, struct fixture, "external", set_up, func, tear_down)
 
 #endif

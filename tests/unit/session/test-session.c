@@ -351,30 +351,6 @@ TEST(without_checkpoints)
 
 /* --- a QEMU gone mad ------------------------------------------------------ */
 
-/* Whatever it had to say about that. */
-static void drain_all(struct fixture *f)
-{
-    enum ckptd_session_event_type type;
-    struct event *event;
-
-    ckptd_session_drain(f->session);
-    do {
-        event = g_async_queue_timeout_pop(f->events, DEADLINE_US);
-        g_assert_nonnull(event);
-        type = event->type;
-        event_free(event);
-    } while (type != CKPTD_SESSION_DRAINED);
-}
-
-static void scribble(guint8 *data, size_t len)
-{
-    guint flips = g_test_rand_int_range(1, 5);
-
-    while (flips--) {
-        data[g_test_rand_int_range(0, len)] = g_test_rand_int_range(0, 256);
-    }
-}
-
 /* One connection: welcomed or not, then nonsense, in messages and in slots. */
 static void rave(struct fixture *f, uint64_t epoch)
 {

@@ -296,6 +296,31 @@ static void test_name(struct pair *p, gconstpointer opaque G_GNUC_UNUSED)
     g_assert_false(named(p, 7, "wa\xff", 3));
 }
 
+static gboolean moves(struct ckptd_packet *packet, uint32_t phase,
+                      uint32_t reserved, uint32_t len)
+{
+    struct ckpt_move m = { .phase = phase, .reserved = reserved }, got;
+
+    packet->msg.type = CKPT_MSG_MOVE;
+    packet->msg.len_bytes = len;
+    memcpy(packet->payload, &m, sizeof(m));
+    return ckptd_wire_check_move(packet, &got, NULL) && got.phase == phase;
+}
+
+static void test_move(struct pair *p, gconstpointer opaque G_GNUC_UNUSED)
+{
+    uint32_t phase;
+
+    for (phase = CKPT_MOVE_LEAVING; phase <= CKPT_MOVE_MOVED; phase++) {
+        g_assert_true(moves(&p->packet, phase, 0, sizeof(struct ckpt_move)));
+    }
+    g_assert_false(moves(&p->packet, 0, 0, sizeof(struct ckpt_move)));
+    g_assert_false(moves(&p->packet, phase, 0, sizeof(struct ckpt_move)));
+    g_assert_false(moves(&p->packet, 1, 1, sizeof(struct ckpt_move)));
+    g_assert_false(moves(&p->packet, 1, 0, sizeof(struct ckpt_move) - 1));
+    g_assert_false(moves(&p->packet, 1, 0, sizeof(struct ckpt_move) + 1));
+}
+
 /* Look at a packet as ckptd does, whatever is in it. */
 static void use(struct ckptd_packet *packet)
 {
@@ -303,6 +328,7 @@ static void use(struct ckptd_packet *packet)
     struct ckpt_epoch e;
     struct ckpt_output o;
     struct ckpt_bye b;
+    struct ckpt_move m;
     char label[CKPT_LABEL_MAX + 1];
     const uint8_t *data;
     size_t len, i;
@@ -334,6 +360,11 @@ static void use(struct ckptd_packet *packet)
             g_free(text);
         }
         break;
+    case CKPT_MSG_MOVE:
+        if (ckptd_wire_check_move(packet, &m, NULL)) {
+            g_assert_cmpuint(m.phase, <=, CKPT_MOVE_MOVED);
+        }
+        break;
     case CKPT_MSG_NAME:
         if (ckptd_wire_check_name(packet, label, NULL)) {
             g_assert_cmpuint(strlen(label), ==, packet->msg.len_bytes);
@@ -350,7 +381,7 @@ static size_t random_message(guint8 *data)
                                      48, 320, 4096, CKPT_MSG_MAX - 24 };
     struct ckpt_hello h = good_hello();
     struct ckpt_msg msg = {
-        .type = g_test_rand_int_range(0, CKPT_MSG_NAMED + 1),
+        .type = g_test_rand_int_range(0, CKPT_MSG_STORED + 1),
         .len_bytes = sizes[g_test_rand_int_range(0, G_N_ELEMENTS(sizes))],
         .epoch = g_test_rand_int_range(0, 3),
         .generation = g_test_rand_int_range(0, 3),
@@ -443,6 +474,7 @@ int main(int argc, char **argv)
     ADD("/wire/hello", test_hello);
     ADD("/wire/epoch-output-bye", test_epoch_output_bye);
     ADD("/wire/name", test_name);
+    ADD("/wire/move", test_move);
     ADD("/wire/fuzz", test_fuzz);
     g_test_add_func("/shm/seals", test_shm_seals);
     g_test_add_func("/histogram/percentiles", test_histogram);

@@ -17,4 +17,4 @@ $(ENGINE_GUEST): tests/engine/guest.c tests/engine/guest.ld abi/ckpt-nic.h
 CHECK_QTEST += $(addprefix tests/engine/test_,engine.py lines.py \
 	guest_lines.py move.py)
 CHECK_QTEST_DEPS += qemu all $(ENGINE_GUEST) \
-	$(B)/guest-programs/sluice-lines-musl
+	$(B)/guest-programs/sluice-lines-musl $(kernel-tests_ELF)

@@ -17,7 +17,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fake_ckptd import FORK, LOG, RESTORE, ROLLBACK, identity  # noqa: E402
+from fake_ckptd import (COMMIT_NOW, FORK, LOG, RESTORE,  # noqa: E402
+                        ROLLBACK, identity)
 from test_engine import SEED, TOP, Bench, check, run  # noqa: E402
 
 BUILD = os.environ.get('SLUICE_BUILD', os.path.join(TOP, 'build'))
@@ -30,15 +31,16 @@ class Guest(Bench):
 
     netdev = 'user,id=n0,restrict=on'   # takes frames, answers none of ours
     kernel = os.path.join(BUILD, 'guest-kernel/sluice-kernel.elf')
+    words = ['-l', f'{BUILD}/guest-libc/libsluiceos.elf', '-n',
+             '10.0.0.2/24,gateway=10.0.0.1',
+             f'{BUILD}/guest-programs/sluice-lines-musl', '7000']
 
     def __init__(self, **fake):
         super().__init__('', **fake)
         self.bundle = tempfile.NamedTemporaryFile(suffix='.bundle')
         subprocess.run(
-            [f'{BUILD}/ckptd/ckpt-bundle', '-o', self.bundle.name, '-l',
-             f'{BUILD}/guest-libc/libsluiceos.elf', '-n',
-             '10.0.0.2/24,gateway=10.0.0.1',
-             f'{BUILD}/guest-programs/sluice-lines-musl', '7000'], check=True)
+            [f'{BUILD}/ckptd/ckpt-bundle', '-o', self.bundle.name,
+             *self.words], check=True)
 
     def __exit__(self, *args):
         super().__exit__(*args)
@@ -60,6 +62,13 @@ class Guest(Bench):
                    'epochs')
         self.kill()
         self.ckptd.held_back = []
+
+
+class Waiting(Guest):
+    """Threads of test-line.c, without network and library"""
+
+    image = f'{BUILD}/tests/guest/kernel/kernel-tests.elf'
+    words = ['-l', image, image, 'line']
 
 
 class Named:
@@ -116,6 +125,23 @@ def test_recovery_is_no_new_line():
         have = b.ckptd.committed
         b.until(lambda: b.ckptd.committed > have + 5, 'epochs')
         check(not b.said('first'), b.said('first'))
+
+
+def test_every_thread_that_waits_for_ever_is_told_of_a_new_line():
+    for why in FORK, ROLLBACK:
+        with Waiting() as b:
+            b.start()
+            b.until(lambda b=b: b.said('ready') == [[]], 'the threads')
+            have = b.ckptd.committed
+            b.ckptd.send(COMMIT_NOW)
+            b.until(lambda b=b, have=have: b.ckptd.committed > have, 'epoch')
+            b.kill()
+            b.ckptd.line = lambda generation, why=why: [
+                identity(why, generation, MAC, '10.0.0.20')]
+            b.start()
+            b.until(lambda b=b: len(b.said('told')) == 4, 'all four')
+            check(b.ckptd.action == RESTORE, b.errors())
+            check(not b.said('woken'), b.said('woken'))
 
 
 if __name__ == '__main__':

@@ -80,6 +80,7 @@ int64_t start_thread(unsigned int slot, void (*run)(uint64_t), uint64_t arg);
 void join_thread(unsigned int slot);
 
 /* what other processes of the bundle do, see main.c */
+void line_process(void);
 void peer_process(void);
 void random_process(uint64_t seed);
 

@@ -252,6 +252,9 @@ void test_main(const struct boot_info *info)
     }
     kcall(SYS_HANDLER_SET, reflect_entry, upcall_entry, text_lo, text_hi);
     switch (role()[0]) {
+    case 'l':
+        line_process();
+        break;
     case 'p':
         peer_process();
         break;

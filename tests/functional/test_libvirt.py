@@ -417,6 +417,40 @@ class Interfaces(SluiceTest):
         self.libvirtd.virsh("net-start", "lan")
         self.load_through("network=lan")
 
+    def test_saved_and_restored_under_load(self):
+        """save and restore, managedsave and start: clients notice a pause. The
+        file is good once; what refuses it later is where the guest is."""
+        domain = Domain(self.daemon, *REDIS, name="redis", net="bridge=br0",
+                        ip="10.88.0.9/24")
+        domain.define().start()
+        domain.wait_log("Ready to accept connections", 120)
+        load = RedisLoad(6379, host="10.88.0.9", on=self.client,
+                         seed=self.seed, connections=4)
+        load.start(3600)
+        path = domain.directory / "saved"
+        for save, restore in (
+                (("save", domain.name, path), ("restore", path)),
+                (("managedsave", domain.name), ("start", domain.name))):
+            load.wait_acknowledged(100)
+            self.libvirtd.virsh(*save)
+            domain.wait_state("moved")
+            self.assertEqual(domain.state(), "shut off (saved)")
+            self.libvirtd.virsh(*restore)
+            load.mark()
+            domain.wait_state("running")
+            self.assertTrue(load.wait_recovered(60), save[0])
+        domain.virsh("destroy")
+        domain.wait_state("waiting")
+        with self.assertRaises(VirshError) as caught:
+            self.libvirtd.virsh("restore", path)
+        self.assertIn("another one cannot come in its place",
+                      str(caught.exception))
+        domain.start()
+        load.mark()
+        self.assertTrue(load.wait_recovered(60))
+        load.stop()
+        self.check_load(load)
+
     def test_tap_that_stays(self):
         """A TAP that is there already outlives QEMU."""
         server = self.libvirtd.namespace

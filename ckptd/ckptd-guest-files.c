@@ -16,6 +16,7 @@
  * as long as there is the guest.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -25,7 +26,8 @@
 #include "ckptd/ckptd-launch.h"
 #include "ckptd/ckptd-tap.h"
 
-#define LIFE "life"
+#define LIFE       "life"
+#define LIFE_BYTES 512 /* a sector; more if it takes more */
 
 /**
  * ckptd_guest_file() - path of a file of the guest
@@ -271,24 +273,26 @@ CkptdGuest *ckptd_guest_load(const struct ckptd_paths *paths, const char *name,
 }
 
 /*
- * Replace a file in one step, but leave it to the system when it reaches the
- * disk: in the middle of a recovery there is no time for that.
+ * Write into the file as it is, and leave it to the system when that reaches the
+ * disk: in the middle of a recovery there is no time for it. Not a file that is
+ * renamed to @path: when the host dies the name may be there without the bytes.
+ * A sector is the old one or the new one.
  */
-static gboolean replace_soon(const char *path, const char *data, gsize len,
-                             GError **error)
+static gboolean overwrite_soon(const char *path, const char *sector,
+                               GError **error)
 {
-    g_autofree char *fresh = g_strconcat(path, ".new", NULL);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    gboolean ok =
+        fd >= 0 && pwrite(fd, sector, LIFE_BYTES, 0) == (ssize_t)LIFE_BYTES;
 
-    if (!g_file_set_contents_full(fresh, data, len, G_FILE_SET_CONTENTS_NONE,
-                                  0600, error)) {
-        return FALSE;
-    }
-    if (g_rename(fresh, path) < 0) {
+    if (!ok) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", path,
                     g_strerror(errno));
-        return FALSE;
     }
-    return TRUE;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
 }
 
 /**
@@ -302,8 +306,7 @@ void ckptd_guest_save_life(CkptdGuest *g)
     g_autofree char *path = ckptd_guest_file(g, "life.conf");
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) error = NULL;
-    g_autofree char *data = NULL;
-    gsize len;
+    g_autofree char *data = NULL, *sector = NULL;
     gboolean up = !ckptd_guest_is_down(g) && g->state != CKPTD_GUEST_STOPPING;
 
     g_key_file_set_boolean(file, LIFE, "up", up);
@@ -324,11 +327,12 @@ void ckptd_guest_save_life(CkptdGuest *g)
     if (g->reason) {
         g_key_file_set_string(file, LIFE, "reason", g->reason);
     }
-    data = g_key_file_to_data(file, &len, NULL);
-    if (up && g->saved_up) {
-        replace_soon(path, data, len, &error);
+    data = g_key_file_to_data(file, NULL, NULL);
+    sector = g_strdup_printf("%-*s", LIFE_BYTES, data);
+    if (up && g->saved_up && strlen(sector) == LIFE_BYTES) {
+        overwrite_soon(path, sector, &error);
     } else {
-        g_file_set_contents_full(path, data, len,
+        g_file_set_contents_full(path, sector, -1,
                                  G_FILE_SET_CONTENTS_CONSISTENT |
                                      G_FILE_SET_CONTENTS_DURABLE,
                                  0600, &error);

@@ -454,10 +454,16 @@ gboolean ckptd_book_set_listen(CkptdBook *book, const char *address,
 {
     g_autofree char *path = g_build_filename(book->dir, LISTEN, NULL);
     g_autoptr(GKeyFile) conf = g_key_file_new();
+    g_autofree char *text = NULL;
+    gsize len;
 
     if (!address) {
         return g_unlink(path) == 0 || errno == ENOENT;
     }
     g_key_file_set_string(conf, "listen", "address", address);
-    return g_key_file_save_to_file(conf, path, error);
+    text = g_key_file_to_data(conf, &len, NULL);
+    return g_file_set_contents_full(path, text, len,
+                                    G_FILE_SET_CONTENTS_CONSISTENT |
+                                        G_FILE_SET_CONTENTS_DURABLE,
+                                    0600, error);
 }

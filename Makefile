@@ -35,7 +35,7 @@
 #                          (see scripts/run-suite)
 #   CHECK_<SUITE>_DEPS += files   what these need built first
 #   BENCH, DEMO = command;  BENCH_DEPS, DEMO_DEPS += files
-#   INSTALL_BIN, _LIBEXEC, _LIB, _INCLUDE, _MAN += files
+#   INSTALL_BIN, _LIBEXEC, _LIB, _INCLUDE, _MAN, _UNIT += files
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -106,6 +106,7 @@ INSTALL_LIBEXEC :=
 INSTALL_LIB :=
 INSTALL_INCLUDE :=
 INSTALL_MAN :=
+INSTALL_UNIT :=
 
 .PHONY: all
 all: ## build everything: QEMU, the guest's parts, ckptd
@@ -236,6 +237,8 @@ install: all ## install under PREFIX (/usr/local), DESTDIR in front
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include $(INSTALL_INCLUDE)
 	$(Q)for page in $(INSTALL_MAN); do install -D -m 644 -t \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(INSTALL_UNIT)
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/sluice docs/*.md
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/sluice/examples \
 		docs/examples/*

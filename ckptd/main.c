@@ -8,6 +8,7 @@
  * come in (ckptd-control).
  */
 #include <gio/gio.h>
+#include <gio/gunixsocketaddress.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
@@ -81,6 +82,29 @@ static gboolean on_signal(gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+/* sd_notify(3), for a service manager that waits until we take orders. */
+static void tell_ready(void)
+{
+    static const char ready[] = "READY=1";
+    const char *path = g_getenv("NOTIFY_SOCKET");
+    g_autoptr(GSocketAddress) address = NULL;
+    g_autoptr(GSocket) socket = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!path) {
+        return;
+    }
+    address = path[0] == '@' ? g_unix_socket_address_new_with_type(
+                                   path + 1, -1, G_UNIX_SOCKET_ADDRESS_ABSTRACT)
+                             : g_unix_socket_address_new(path);
+    socket = g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_DATAGRAM,
+                          G_SOCKET_PROTOCOL_DEFAULT, &error);
+    if (!socket || g_socket_send_to(socket, address, ready, strlen(ready), NULL,
+                                    &error) < 0) {
+        g_warning("cannot tell the service manager: %s", error->message);
+    }
+}
+
 static gboolean serve(GError **error)
 {
     const char *trace = opt.trace ? opt.trace : g_getenv("SLUICE_TRACE");
@@ -112,6 +136,7 @@ static gboolean serve(GError **error)
               ckptd_server_paths(server)->runtime_dir);
     ckptd_server_resume(server);
     ckptd_moves_resume(moves);
+    tell_ready();
     g_main_loop_run(loop);
     g_message("ends; %u guest(s) go on without it",
               ckptd_server_count_up(server));

@@ -39,6 +39,7 @@ CKPT_BUNDLE := $(B)/ckptd/ckpt-bundle
 
 ALL += $(CKPTD) $(CKPTCTL) $(CKPT_BUNDLE)
 INSTALL_BIN += $(CKPTD) $(CKPTCTL) $(CKPT_BUNDLE)
+INSTALL_UNIT += ckptd/ckptd.service
 INSTALL_MAN += docs/man/ckptctl.1 docs/man/ckptd.8 docs/man/ckpt-bundle.1
 
 $(B)/ckptd/ckptd-dbus.c $(B)/ckptd/ckptd-dbus.h &: ckptd/org.sluice.Ckptd1.xml

@@ -30,8 +30,8 @@
 #   CLEAN += paths         removed by `make clean` beside $(B)
 #   CHECK_UNIT += programs, CHECK_CRASH += programs, CHECK_QTEST += programs,
 #   CHECK_LIBC_LINUX += programs   run as `PROGRAM --tap`, must print TAP
-#   CHECK_GUEST, CHECK_FUNCTIONAL, CHECK_MATRIX, CHECK_INSTALL, CHECK_KVM =
-#                          command that prints TAP, or `--avocado DIR command`
+#   CHECK_GUEST, CHECK_FUNCTIONAL, CHECK_MATRIX, CHECK_INSTALL, CHECK_KVM,
+#   CHECK_HOSTS =          command that prints TAP, or `--avocado DIR command`
 #                          (see scripts/run-suite)
 #   CHECK_<SUITE>_DEPS += files   what these need built first
 #   BENCH, DEMO = command;  BENCH_DEPS, DEMO_DEPS += files
@@ -136,7 +136,7 @@ all: $(ALL)
 # In this order: what is quick, and what says most precisely where it hurts,
 # comes first.
 SUITES ?= abi style unit crash qtest libc-linux guest functional \
-	matrix install kvm
+	matrix install kvm hosts
 RESULTS := $(B)/results
 # What the counts of the sanitized build are told apart by.
 SUITE_SUFFIX :=
@@ -199,6 +199,9 @@ check-install: all $(CHECK_INSTALL_DEPS) ## an outsider's test, installed tree
 
 check-kvm: all $(CHECK_KVM_DEPS) ## the same on real KVM, in a virtual host
 	$(Q)$(RUN_SUITE) kvm $(CHECK_KVM)
+
+check-hosts: all $(CHECK_HOSTS_DEPS) ## two hosts with kernels of their own
+	$(Q)$(RUN_SUITE) hosts $(CHECK_HOSTS)
 
 check-abi: ## contract headers compile alone and keep their layout
 	$(Q)$(RUN_SUITE) abi scripts/check-abi '$(HOST_CC)'

@@ -26,6 +26,9 @@ CHECK_INSTALL_DEPS = $(VENV_STAMP)
 CHECK_KVM = tests/platform/check-kvm $(B)
 CHECK_KVM_DEPS = $(GUEST_PROGRAMS) $(kernel-tests_ELF) $(ENGINE_GUEST)
 
+CHECK_HOSTS = tests/platform/check-hosts $(B)
+CHECK_HOSTS_DEPS = $(REDIS_SERVER)
+
 DEMO = SLUICE_BUILD=$(abspath $(B)) python3 tests/demo.py $(DEMO_FLAGS)
 DEMO_DEPS = $(REDIS_SERVER) $(GUEST_PYTHON) $(B)/guest-programs/randoms-musl
 BENCH = SLUICE_BUILD=$(abspath $(B)) python3 tests/bench.py $(BENCH_FLAGS)

@@ -295,6 +295,17 @@ static gboolean overwrite_soon(const char *path, const char *sector,
     return ok;
 }
 
+/*
+ * Is it a crash when all of it is gone the next time that a ckptd looks?  Not
+ * where somebody else starts QEMU and this one has not run the guest yet: it
+ * may be still to come in, and run elsewhere (F1).
+ */
+static gboolean is_to_be_up(const CkptdGuest *g)
+{
+    return !ckptd_guest_is_down(g) && g->state != CKPTD_GUEST_STOPPING &&
+           (g->last.welcomed || !ckptd_spec_is_external(g->spec));
+}
+
 /**
  * ckptd_guest_save_life() - write down how it stands, for the next ckptd
  * @g: the guest
@@ -307,7 +318,7 @@ void ckptd_guest_save_life(CkptdGuest *g)
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) error = NULL;
     g_autofree char *data = NULL, *sector = NULL;
-    gboolean up = !ckptd_guest_is_down(g) && g->state != CKPTD_GUEST_STOPPING;
+    gboolean up = is_to_be_up(g);
 
     g_key_file_set_boolean(file, LIFE, "up", up);
     g_key_file_set_integer(file, LIFE, "state",

@@ -94,16 +94,40 @@ class VirshGuest:
         self.source.define().start()
         return self
 
-    def move(self, way=None):
-        """To the other host; by the ways of WAYS in turn, or by @way."""
-        way = WAYS[self.moves % len(WAYS)] if way is None else way
+    def _move_words(self, way):
         there = self.target.libvirtd
         uri = f"qemu+unix:///system?socket={there.socket()}"
         words = [] if "--tunnelled" in way else [
             "--migrateuri", f"tcp://{there.host.address}"]
-        self.source.libvirtd.virsh(
-            "migrate", "--live", "--persistent", "--undefinesource", *way,
-            self.name, uri, *words, "--xml", self.target.xml_path)
+        return ["migrate", "--live", "--persistent", "--undefinesource", *way,
+                self.name, uri, *words, "--xml", self.target.xml_path]
+
+    def begin_slow_move(self):
+        """Until RAM comes in at the other host; that it ends takes fast().
+        Return: virsh, subprocess.Popen."""
+        here = self.source.libvirtd
+        virsh = here.popen(["virsh", "-q", "-c", here.uri,
+                            *self._move_words(("--p2p", "--bandwidth", "1"))],
+                           "virsh-migrate.log")
+        self.target.wait_status(
+            lambda s: s["state"] == "arriving" or virsh.poll() is not None,
+            60, "RAM comes in")
+        assert virsh.poll() is None, \
+            (here.directory / "virsh-migrate.log").read_text("utf-8")
+        return virsh
+
+    def fast(self):
+        """Let a slow move do the rest."""
+        self.source.virsh("migrate-setspeed", "1000")
+
+    def move(self, way=None):
+        """To the other host; by the ways of WAYS in turn, or by @way."""
+        way = WAYS[self.moves % len(WAYS)] if way is None else way
+        self.source.libvirtd.virsh(*self._move_words(way))
+        self.arrived()
+
+    def arrived(self):
+        """The other host has it: look from there."""
         self.target.wait_state("running")
         self.source.wait_state("moved")
         self.here = 1 - self.here

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -441,11 +442,26 @@ class Monitor(ByHandTest):
         guest.qmp("system_powerdown")
         self.assertEqual(guest.wait_exit(), 128 + signal.SIGTERM)
 
+    @staticmethod
+    def huge_pages(guest):
+        """Whether the kernel would give them to this QEMU: 0 or 1."""
+        status = pathlib.Path(f"/proc/{guest.status()['qemu_pid']}/status")
+        return int(re.search(r"^THP_enabled:\s*(\d)", status.read_text("utf-8"),
+                             re.MULTILINE).group(1))
+
     def test_checkpoints_off(self):
-        """ckptd gets the log, and QEMU's says that nothing is protected."""
+        """ckptd gets the log, and QEMU's says that nothing is protected; its
+        memory may be huge pages."""
         guest = self.sleeper(adopt=("--checkpoint", "off")).start()
         guest.wait_log("waiting")
         self.assertIn("no checkpoints are taken", guest.errors())
+        self.assertEqual(self.huge_pages(guest), 1)
+
+    def test_tracked_memory_is_small_pages(self):
+        """A write to new memory never has to clear more than a page."""
+        guest = self.sleeper().start()
+        guest.wait_log("waiting")
+        self.assertEqual(self.huge_pages(guest), 0)
 
     def test_info_ckpt(self):
         """The human monitor shows what query-ckpt does."""

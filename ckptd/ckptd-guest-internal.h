@@ -275,7 +275,8 @@ gboolean ckptd_guest_travel_launch(CkptdGuest *g,
                                    GError **error);
 gboolean ckptd_guest_travel_unmark(const char *state_dir, const char *guest,
                                    const char *id, GError **error);
-void ckptd_guest_travel_settled(CkptdGuest *g, const char *state_dir);
+void ckptd_guest_travel_settled(CkptdGuest *g, const char *state_dir,
+                                guint recoveries);
 void ckptd_guest_travel_discard(CkptdGuest *g, const char *state_dir);
 gboolean ckptd_guest_travel_resume(CkptdGuest *g, const char *state_dir);
 void ckptd_guest_travel_status(CkptdGuest *g, GVariantBuilder *b);

@@ -547,10 +547,16 @@ gboolean ckptd_guest_travel_unmark(const char *state_dir, const char *guest,
  * ckptd_guest_travel_settled() - it is ours, and the other host knows
  * @g: that arrived
  * @state_dir: of the daemon
+ * @recoveries: that it had on the other host after it was offered
  */
-void ckptd_guest_travel_settled(CkptdGuest *g, const char *state_dir)
+void ckptd_guest_travel_settled(CkptdGuest *g, const char *state_dir,
+                                guint recoveries)
 {
     g->in = NULL;
+    g->recoveries += recoveries;
+    if (recoveries) {
+        ckptd_guest_save_life(g);
+    }
     end_forward(g, state_dir, CKPTD_FORWARD_HOME);
 }
 

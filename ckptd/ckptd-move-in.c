@@ -314,8 +314,10 @@ static gboolean landed_in_main(gpointer opaque, GError **error G_GNUC_UNUSED)
 {
     CkptdMoveIn *in = opaque;
 
+    /* Nothing else begins a generation of a guest that is on its way. */
     ckptd_guest_travel_settled(in->guest,
-                               ckptd_server_paths(in->env->server)->state_dir);
+                               ckptd_server_paths(in->env->server)->state_dir,
+                               in->last.generation - in->offer.generation);
     return TRUE;
 }
 

@@ -134,22 +134,29 @@ class Move(MoveTest):
 
     def test_log_and_history_move_along(self):
         """What the program wrote, and the guest's counters, are on the other
-        host."""
+        host; a crash while it was copied is among them."""
         guest = self.start_redis_on()
-        self.start_load(connections=1).wait_acknowledged(20)
+        load = self.start_load(connections=1)
+        load.wait_acknowledged(20)
         guest.kill_qemu()
         guest.wait_recovered(1)
+        move = self.start_move("east", "west", "--bandwidth", "4M")
+        guest.wait_status(lambda s: s.get("move_phase") == "copying", 60,
+                          "copying")
+        guest.kill_qemu()
+        guest.wait_recovered(2)
         before = guest.status()
         logs = guest.logs()
-        self.movers.move(NAME, "east", "west")
+        text, _ = move.communicate(timeout=120)
+        self.assertEqual(move.returncode, 0, text)
         guest = self.movers.guest(NAME, on="west")
-        after = guest.wait_state("running")
+        after = guest.wait_recovered(2)
         self.assertEqual(guest.logs(), logs)
-        for key in ("created", "recoveries", "uuid", "mac", "cpu",
-                    "qemu_version"):
+        for key in ("created", "uuid", "mac", "cpu", "qemu_version"):
             self.assertEqual(after[key], before[key], key)
         self.assertEqual(after["generation"], before["generation"] + 1)
         self.assertGreaterEqual(after["committed"], before["committed"])
+        self.check_history(load)
 
     def test_crash_after_a_move_recovers_there(self):
         """The store that came in is as good as one made there."""

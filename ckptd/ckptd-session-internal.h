@@ -2,8 +2,9 @@
 /*
  * ckptd-session-internal.h - what the parts of a session share
  *
- * ckptd-session.c has the thread, its commands and the way of an epoch;
- * ckptd-welcome.c what comes before the first: store, shared memory, HELLO;
+ * ckptd-session.c has the thread, its commands and its connections;
+ * ckptd-welcome.c what comes before the first epoch: store, shared memory, HELLO;
+ * ckptd-session-epoch.c the way of an epoch, and what else QEMU says;
  * ckptd-session-lines.c labels, and lines that begin with one;
  * ckptd-session-move.c how a guest comes and goes by QEMU's own migration.
  */
@@ -117,6 +118,7 @@ void ckptd_welcome_refuse(CkptdSession *s, int conn_fd, const char *reason);
 gboolean ckptd_welcome_prepare(CkptdSession *s, GError **error);
 enum ckptd_welcome ckptd_welcome_hello(CkptdSession *s, int conn_fd,
                                        GError **error);
+gboolean ckptd_session_on_message(CkptdSession *s, int conn_fd, GError **error);
 gboolean ckptd_session_arrival_begin(CkptdSession *s, GError **error);
 void ckptd_session_arrival_end(CkptdSession *s);
 gboolean ckptd_session_on_arriving(CkptdSession *s, int conn_fd,

@@ -2,9 +2,9 @@
 /*
  * ckptd-guest-internal.h - what the files of a guest share
  *
- * ckptd-guest.c has the state machine, ckptd-guest-verbs.c what may be asked of
- * it, ckptd-guest-lines.c its labels, ckptd-guest-files.c its files and what is
- * told about it.
+ * ckptd-guest.c has the state machine, ckptd-guest-events.c what happens to it,
+ * ckptd-guest-verbs.c what may be asked of it, ckptd-guest-lines.c its labels,
+ * ckptd-guest-files.c its files and what is told about it.
  */
 #ifndef CKPTD_GUEST_INTERNAL_H
 #define CKPTD_GUEST_INTERNAL_H
@@ -212,7 +212,6 @@ void ckptd_guest_set_timer(CkptdGuest *g, guint timeout_ms, GSourceFunc func);
 void ckptd_guest_answer_all(GArray *waiters, guint64 epoch,
                             const GError *error);
 void ckptd_guest_clear_last(CkptdGuest *g);
-void ckptd_guest_watch_qemu(CkptdGuest *g);
 gboolean ckptd_guest_open_session(CkptdGuest *g, GError **error);
 gboolean ckptd_guest_is_fruitless(CkptdGuest *g, const char *why);
 void ckptd_guest_launch(CkptdGuest *g);
@@ -224,6 +223,11 @@ gboolean ckptd_guest_open_arriving(CkptdGuest *g,
                                    GError **error);
 gboolean ckptd_guest_launch_arriving(CkptdGuest *g, GError **error);
 void ckptd_guest_end_qemu(CkptdGuest *g);
+
+/* ckptd-guest-events.c */
+void ckptd_guest_watch_qemu(CkptdGuest *g);
+void ckptd_guest_on_session(const struct ckptd_session_event *event,
+                            gpointer opaque);
 
 /* ckptd-guest-verbs.c */
 void ckptd_guest_stop_now(CkptdGuest *g);
@@ -247,6 +251,7 @@ gboolean ckptd_guest_identities(const CkptdGuest *g,
                                 GError **error);
 void ckptd_guest_rolled_back(CkptdGuest *g);
 void ckptd_guest_line_began(CkptdGuest *g);
+
 /* ckptd-guest-travel.c; what the threads of moves call */
 void ckptd_guest_travel_over(CkptdGuest *g, const struct ckptd_move_out *out);
 void ckptd_guest_travel_end(CkptdGuest *g);

@@ -1,28 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ckptd-guest.c - a guest's life: its processes, its session, what to do next
+ * ckptd-guest.c - a guest's life: its states, how it goes up and down
  *
  * Theory of operation
  *
  * Three things happen to a guest: somebody asks for something (D-Bus), its
- * session tells something (from the session's thread, brought here by an idle
- * source), and one of its processes dies (its pidfd becomes readable). Each
- * ends in ckptd_guest_set_state(), which checks the table below.
+ * session tells something, and one of its processes dies; for the last two see
+ * ckptd-guest-events.c. Each ends in ckptd_guest_set_state(), which checks the
+ * table below.
  *
- * QEMU's death is worked on in two steps. The pidfd says that it is gone, which
- * is the fence (F1); then the session is asked to drain the socket, because the
- * last EPOCH, the program's exit and BYE may still lie in it. Only then it is
- * decided what the death means. A recovery starts the next QEMU at once and
- * leaves the store's part to the session's thread in parallel: QEMU boots,
- * meanwhile the generation is made durable and the restore slot filled; they
- * meet at WELCOME.
+ * A recovery starts the next QEMU at once and leaves the store's part to the
+ * session's thread in parallel: QEMU boots, meanwhile the generation is made
+ * durable and the restore slot filled; they meet at WELCOME.
  *
  * ckpt-netd lives as long as the guest is up, over all generations; its death
  * takes the connections it kept along, so QEMU is killed and both begin anew:
  * nothing may acknowledge what it cannot keep (A1).
  */
-#include <errno.h>
-#include <glib-unix.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -30,7 +24,6 @@
 
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
-#include "ckptd/ckptd-move.h"
 #include "ckptd/ckptd-trace.h"
 
 #define FRUITLESS_MAX    5u
@@ -220,246 +213,6 @@ void ckptd_guest_go_down(CkptdGuest *g, enum ckptd_guest_state state)
     ckptd_guest_answer_all(g->down_waiters, 0, NULL);
 }
 
-static char *last_line(CkptdGuest *g, const char *name)
-{
-    g_autofree char *path = ckptd_guest_file(g, name);
-    g_autofree char *text = NULL;
-    const char *line;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        return g_strdup("");
-    }
-    line = strrchr(g_strchomp(text), '\n');
-    return g_utf8_make_valid(line ? line + 1 : text, -1);
-}
-
-/* --- death ---------------------------------------------------------------- */
-
-/* What QEMU's death means, now that all it said is known. */
-static void judge(CkptdGuest *g, const char *how)
-{
-    g_autofree char *line = NULL;
-    g_autofree char *why = NULL;
-    struct ckptd_session_stats stats;
-
-    ckptd_session_stats(g->session, &stats);
-    if (ckptd_guest_travel_judge(g, how)) {
-        return;
-    }
-    if (g->last.exited) {
-        g->has_exit_status = TRUE;
-        g->exit_status = g->last.exit_status;
-        g->ended_epoch = ckptd_session_end_line(g->session);
-    }
-    if (ckptd_spec_is_external(g->spec)) {
-        ckptd_guest_external_judge(g);
-    } else if (g->state == CKPTD_GUEST_ROLLING_BACK) {
-        ckptd_guest_rolled_back(g);
-    } else if (g->last.fatal) {
-        ckptd_guest_set_reason(g, g_strdup(g->last.fatal));
-        ckptd_guest_go_down(g, g->state == CKPTD_GUEST_STOPPING
-                                   ? CKPTD_GUEST_STOPPED
-                                   : CKPTD_GUEST_FAILED);
-    } else if (g->state == CKPTD_GUEST_STOPPING) {
-        ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
-    } else if (g->last.exited) {
-        ckptd_guest_go_down(g, CKPTD_GUEST_EXITED);
-    } else if (g->last.bye == CKPT_BYE_SHUTDOWN) {
-        ckptd_guest_set_reason(g, g_strdup("powered off from inside"));
-        ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
-    } else if (g->state == CKPTD_GUEST_STARTING && !g->last.welcomed &&
-               stats.committed == 0) {
-        /* It never ran, so there is nothing that trying again could save. */
-        line = last_line(g, "qemu.log");
-        ckptd_guest_set_reason(
-            g,
-            g_strdup_printf("QEMU %s before it reached ckptd: %s", how, line));
-        ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
-    } else {
-        why = g_strdup_printf("QEMU %s%s%s", how, g->last.bad ? ": " : "",
-                              g->last.bad ? g->last.bad : "");
-        ckptd_guest_recover(g, why);
-    }
-}
-
-static gboolean on_qemu_death(gint fd G_GNUC_UNUSED,
-                              GIOCondition condition G_GNUC_UNUSED,
-                              gpointer opaque)
-{
-    CkptdGuest *g = opaque;
-
-    g->died_ns = ckptd_trace_now().monotonic_ns;
-    g->qemu_source = 0;
-    ckptd_trace("died", g->spec->name, 0, 0, "pid=%d", (int)g->qemu.pid);
-    ckptd_session_drain(g->session);
-    return G_SOURCE_REMOVE;
-}
-
-/**
- * ckptd_guest_watch_qemu() - be told of QEMU's death
- * @g: with a pidfd
- */
-void ckptd_guest_watch_qemu(CkptdGuest *g)
-{
-    g->qemu_source = g_unix_fd_add_full(G_PRIORITY_HIGH, g->qemu.pidfd, G_IO_IN,
-                                        on_qemu_death, g, NULL);
-}
-
-/* --- the session's events ------------------------------------------------- */
-
-struct note {
-    CkptdGuest *guest;
-    guint serial;
-    struct ckptd_session_event event;
-    char *text;
-};
-
-static void note_free(gpointer data)
-{
-    struct note *note = data;
-
-    ckptd_guest_unref(note->guest);
-    g_free(note->text);
-    g_free(note);
-}
-
-static void on_welcomed(CkptdGuest *g)
-{
-    guint64 now_ns = ckptd_trace_now().monotonic_ns;
-
-    g->last.welcomed = TRUE;
-    if (g->died_ns) {
-        ckptd_histogram_add(&g->recovery_us, (now_ns - g->died_ns) / 1000);
-        g->died_ns = 0;
-    }
-    if (g->state == CKPTD_GUEST_STOPPING || g->state == CKPTD_GUEST_RUNNING ||
-        g->state == CKPTD_GUEST_ROLLING_BACK ||
-        g->state == CKPTD_GUEST_LEAVING) {
-        return; /* RECONNECT of one that was running all the time */
-    }
-    g_clear_handle_id(&g->timer, g_source_remove);
-    ckptd_guest_external_welcomed(g);
-    ckptd_guest_line_began(g);
-    ckptd_guest_set_reason(g, NULL);
-    ckptd_guest_set_state(g, CKPTD_GUEST_RUNNING);
-    ckptd_guest_answer_all(g->start_waiters, 0, NULL);
-    if (g->stop_pending) {
-        ckptd_guest_stop_now(g);
-    } else if (g->checkpoint_waiters->len || g->naming) {
-        ckptd_session_checkpoint(g->session, NULL);
-    }
-}
-
-static void take_text(char **slot, const char *text)
-{
-    if (text && text[0]) {
-        g_free(*slot);
-        *slot = g_strdup(text);
-    }
-}
-
-static void on_named(CkptdGuest *g, const struct note *note)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (note->text) {
-        g_set_error_literal(&error, CKPTD_ERROR, note->event.number,
-                            note->text);
-    }
-    ckptd_guest_named(g, note->event.number, error);
-}
-
-static void on_event(CkptdGuest *g, const struct note *note)
-{
-    g_autofree char *how = NULL;
-
-    switch (note->event.type) {
-    case CKPTD_SESSION_WELCOMED:
-        on_welcomed(g);
-        break;
-    case CKPTD_SESSION_ARRIVING:
-        ckptd_guest_move_arriving(g);
-        break;
-    case CKPTD_SESSION_ARRIVED:
-        ckptd_guest_move_arrived(g);
-        on_welcomed(g);
-        break;
-    case CKPTD_SESSION_MOVE:
-        ckptd_guest_move_said(g, note->event.number);
-        break;
-    case CKPTD_SESSION_EXIT:
-        g->last.exited = TRUE;
-        g->last.exit_status = note->event.number;
-        break;
-    case CKPTD_SESSION_PANIC:
-        take_text(&g->panic, note->text);
-        take_text(&g->last.bad, "the guest's kernel panicked, see its log");
-        break;
-    case CKPTD_SESSION_BYE:
-        g->last.bye = note->event.number;
-        take_text(&g->last.bad, note->text);
-        break;
-    case CKPTD_SESSION_COMMITTED:
-        ckptd_guest_answer_all(g->checkpoint_waiters, note->event.number, NULL);
-        break;
-    case CKPTD_SESSION_NAMED:
-        on_named(g, note);
-        break;
-    case CKPTD_SESSION_BAD_PEER:
-        take_text(&g->last.bad, note->text);
-        if (!ckptd_guest_external_refused(g, 0)) {
-            ckptd_process_kill(&g->qemu, SIGKILL);
-        }
-        break;
-    case CKPTD_SESSION_FAILED:
-        if (ckptd_guest_external_refused(g, note->event.number)) {
-            take_text(&g->last.bad, note->text);
-            break;
-        }
-        take_text(&g->last.fatal, note->text);
-        ckptd_process_kill(&g->qemu, SIGKILL);
-        break;
-    case CKPTD_SESSION_DRAINED:
-        how = ckptd_process_reap(&g->qemu);
-        judge(g, how);
-        break;
-    case CKPTD_SESSION_FROZEN:
-        ckptd_guest_travel_frozen(g);
-        break;
-    case CKPTD_SESSION_AGREED:
-        ckptd_move_in_agreed(g->in);
-        break;
-    }
-}
-
-static gboolean deliver_note(gpointer data)
-{
-    struct note *note = data;
-
-    if (note->serial == note->guest->session_serial) {
-        on_event(note->guest, note);
-    }
-    return G_SOURCE_REMOVE;
-}
-
-/* Session thread. */
-static void on_session(const struct ckptd_session_event *event, gpointer opaque)
-{
-    struct note *note = g_new0(struct note, 1);
-    const struct ckptd_guest_sender *sender = opaque;
-    GSource *source;
-
-    note->guest = ckptd_guest_ref(sender->guest);
-    note->serial = sender->serial;
-    note->event = *event;
-    note->text = g_strdup(event->text);
-    source = g_idle_source_new();
-    g_source_set_priority(source, G_PRIORITY_HIGH);
-    g_source_set_callback(source, deliver_note, note, note_free);
-    g_source_attach(source, NULL);
-    g_source_unref(source);
-}
-
 /* --- going up ------------------------------------------------------------- */
 
 /* @manifest: of one that arrives, or NULL. */
@@ -487,7 +240,7 @@ static gboolean open_session(CkptdGuest *g,
         .hold_bytes = (guint64)g->spec->hold_mib << 20,
         .min_interval_us = g->spec->min_interval_us,
         .max_interval_ms = g->spec->max_interval_ms,
-        .notify = on_session,
+        .notify = ckptd_guest_on_session,
     };
 
     g_assert(!g->session);

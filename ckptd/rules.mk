@@ -16,9 +16,10 @@ BUNDLE_SRCS := $(addprefix ckptd/ckpt-bundle,.c -copy.c -net.c -tree.c)
 CKPTD_SRCS := $(BUNDLE_SRCS) $(addprefix ckptd/ckptd-,wire.c shm.c namer.c \
 	process.c histogram.c trace.c output.c session.c session-epoch.c \
 	session-lines.c session-move.c welcome.c paths.c spec.c spec-fork.c \
-	spec-net.c launch.c netctl.c tap.c engine-socket.c guest.c guest-net.c \
-	guest-verbs.c guest-external.c guest-libvirt.c guest-files.c \
-	guest-lines.c guest-move.c server.c lines.c control.c)
+	spec-net.c launch.c netctl.c tap.c engine-socket.c guest.c \
+	guest-events.c guest-net.c guest-verbs.c guest-external.c \
+	guest-libvirt.c guest-files.c guest-lines.c guest-move.c server.c \
+	lines.c control.c)
 # Other hosts, and guests that come and go.
 CKPTD_SRCS += $(addprefix ckptd/ckptd-,ledger.c peer-wire.c peer-cert.c \
 	peer-link.c peer-book.c ship.c landing.c main-call.c guest-travel.c \

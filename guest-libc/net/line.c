@@ -22,8 +22,10 @@ static bool is_unchanged(const struct ckpt_identity *id)
 
 static void network_begin(const struct ckpt_identity *id)
 {
-    /* Frames that came for the line before would be answered. */
-    link_discard();
+    if (id->why == CKPT_LINE_FORK) {
+        /* Frames that came for another would be answered. */
+        link_discard();
+    }
     net_abandon(id->why == CKPT_LINE_ROLLBACK);
     link_mtu_set(id->mtu);
     if (id->dns) {

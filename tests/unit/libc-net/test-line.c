@@ -138,16 +138,11 @@ static void sums(uint8_t segment[54])
     memcpy(segment + 50, &sum, 2);
 }
 
-/* The original's peer spoke just before the checkpoint: no answer from us. */
-static void test_fork_answers_nothing_that_came_before(void)
+/* A segment of nobody's connection comes in, to be answered by a reset. */
+static void inject_stray(void)
 {
-    long fd = connected();
     uint8_t segment[60] = { 0 };
-    unsigned sent;
 
-    echo(fd);
-    calm();
-    /* A segment of nobody's connection, which would be answered by a reset. */
     memcpy(segment, own_mac, 6);
     memcpy(segment + 6, "\2\0\0\0\0\1\x08\0\x45\0\0\x28", 12);
     memcpy(segment + 22, "\x40\6\0\0", 4);
@@ -156,6 +151,17 @@ static void test_fork_answers_nothing_that_came_before(void)
     memcpy(segment + 34, "\0\7\0\7\0\0\0\1\0\0\0\1\x50\x10", 14);
     sums(segment);
     sim_inject(segment, 54);
+}
+
+/* The original's peer spoke just before the checkpoint: no answer from us. */
+static void test_fork_answers_nothing_that_came_before(void)
+{
+    long fd = connected();
+    unsigned sent;
+
+    echo(fd);
+    calm();
+    inject_stray();
     sent = sim.sent;
     begin(CKPT_LINE_FORK, own_mac, SIM_ADDRESS);
     calm();
@@ -184,6 +190,22 @@ static void test_rollback_resets(void)
     echo(fd);
     CALL(fd_sys_close, fd);
     calm();
+}
+
+/* It may be the first word of a client that comes back: it is heard. */
+static void test_rollback_hears_what_waited(void)
+{
+    unsigned resets;
+    long fd = connected();
+
+    echo(fd);
+    CALL(fd_sys_close, fd);
+    calm();
+    resets = sim.resets;
+    inject_stray();
+    begin(CKPT_LINE_ROLLBACK, own_mac, SIM_ADDRESS);
+    calm();
+    g_assert_cmpuint(sim.resets - resets, ==, 1);
 }
 
 /* Sequence and port numbers of the first connection after a start. */
@@ -294,6 +316,7 @@ int main(int argc, char **argv)
     ADD("fork-answers-nothing-of-before",
         test_fork_answers_nothing_that_came_before);
     ADD("rollback-resets", test_rollback_resets);
+    ADD("rollback-hears-what-waited", test_rollback_hears_what_waited);
     ADD("numbers-are-drawn-anew", test_numbers_are_drawn_anew);
     ADD("same-past-other-numbers", test_same_past_other_numbers);
     ADD("name-changes", test_name_changes);

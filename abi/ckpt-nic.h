@@ -156,7 +156,8 @@ enum ckpt_mbox_kind {
  *   - IPv4: the source is that identity's address, or 0.0.0.0;
  *   - ARP: it is of IPv4 over Ethernet, the sender's MAC is the source MAC, and
  *     the sender's address that identity's or 0.0.0.0.
- * No address is looked at where the identity has CKPT_IDENTITY_DHCP or none.
+ * No address is looked at where the identity has CKPT_IDENTITY_DHCP or none,
+ * nothing at all where it has CKPT_IDENTITY_OWN.
  * All of this is the device's state: checkpoints carry it, and so each later
  * generation of the line keeps it, without being told.
  */
@@ -170,18 +171,23 @@ struct ckpt_identity {
     uint32_t process;           /*   4 number of the process it is for */
     uint64_t generation;        /*   8 */
     /* from here on as struct boot_net of guest-boot.h */
-    uint8_t  mac[6];            /*  16 never zero */
+    uint8_t  mac[6];            /*  16 zero only with CKPT_IDENTITY_OWN */
     uint16_t mtu;               /*  22 */
     uint32_t address;           /*  24 */
     uint32_t netmask;           /*  28 */
     uint32_t gateway;           /*  32 */
     uint32_t dns;               /*  36 */
     char     hostname[64];      /*  40 */
-    uint32_t flags;             /* 104 CKPT_IDENTITY_DHCP */
+    uint32_t flags;             /* 104 CKPT_IDENTITY_* */
     uint32_t reserved;          /* 108 zero */
 };
 
 #define CKPT_IDENTITY_DHCP  1u      /* BOOT_NET_DHCP */
+/*
+ * Rollbacks only, then of all identities of the line: the process goes on under
+ * the addresses it has, which the host does not know.  All from mac on is zero.
+ */
+#define CKPT_IDENTITY_OWN   2u
 #define CKPT_IDENTITIES_MAX 16u     /* BOOT_MAX_PROCESSES */
 
 struct ckpt_mbox {

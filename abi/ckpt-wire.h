@@ -148,9 +148,10 @@ enum ckpt_action {
                                          is discarded, @n_identities struct
                                          ckpt_identity of ckpt-nic.h follow
                                          (one @why, processes and MACs unlike
-                                         each other, @generation the header's),
-                                         and frames from any other address
-                                         than theirs are dropped from then on */
+                                         each other, @generation the header's;
+                                         or all CKPT_IDENTITY_OWN), and frames
+                                         from any other address than theirs are
+                                         dropped from then on */
 
 #define CKPT_WELCOME_LAUNCHED (1u << 3) /* ckptd has started this QEMU, and
                                          moves it by its own way only */

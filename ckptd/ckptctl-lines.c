@@ -320,7 +320,22 @@ static const char about_rollback[] =
     "\n"
     "The guest is ended as by a crash, all that came after the checkpoint is\n"
     "given up, and it goes on from there: its clients' connections are reset.\n"
-    "One that is down is started.";
+    "One that is down is started; where somebody else starts its QEMU, that is\n"
+    "to be started again with the same command line, as libvirt is asked to.";
+
+/* Who starts its QEMU may not know yet that it is to be started again. */
+static void hint_at_start(struct ckptctl *ctl, const char *name,
+                          const char *label)
+{
+    g_autoptr(GVariant) status = ckptctl_status_of(ctl, name, NULL);
+    const char *state = "";
+
+    if (status && g_variant_lookup(status, "state", "&s", &state) &&
+        g_str_equal(state, "waiting")) {
+        printf("%s goes on from %s when its QEMU is started again\n", name,
+               label);
+    }
+}
 
 /**
  * ckptctl_rollback() - step a guest back to a named checkpoint
@@ -351,9 +366,11 @@ int ckptctl_rollback(struct ckptctl *ctl, const struct ckptctl_verb *verb,
     if (status) {
         return status;
     }
-    return ckptd_dbus_call_rollback_sync(ctl->proxy, name, label, NULL, &error)
-               ? CKPTCTL_OK
-               : ckptctl_fail(error);
+    if (!ckptd_dbus_call_rollback_sync(ctl->proxy, name, label, NULL, &error)) {
+        return ckptctl_fail(error);
+    }
+    hint_at_start(ctl, name, label);
+    return CKPTCTL_OK;
 }
 
 static const char about_rm[] =

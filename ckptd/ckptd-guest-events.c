@@ -47,10 +47,10 @@ static void judge(CkptdGuest *g, const char *how)
         g->exit_status = g->last.exit_status;
         g->ended_epoch = ckptd_session_end_line(g->session);
     }
-    if (ckptd_spec_is_external(g->spec)) {
-        ckptd_guest_external_judge(g);
-    } else if (g->state == CKPTD_GUEST_ROLLING_BACK) {
+    if (g->state == CKPTD_GUEST_ROLLING_BACK) {
         ckptd_guest_rolled_back(g);
+    } else if (ckptd_spec_is_external(g->spec)) {
+        ckptd_guest_external_judge(g);
     } else if (g->last.fatal) {
         ckptd_guest_set_reason(g, g_strdup(g->last.fatal));
         ckptd_guest_go_down(g, g->state == CKPTD_GUEST_STOPPING
@@ -165,6 +165,20 @@ static void on_named(CkptdGuest *g, const struct note *note)
     ckptd_guest_named(g, note->event.number, error);
 }
 
+static void on_failed(CkptdGuest *g, const struct note *note)
+{
+    if (ckptd_spec_is_external(g->spec) && g->qemu.pidfd < 0) {
+        /* It could not step back. */
+        ckptd_guest_set_reason(g, g_strdup(note->text));
+        ckptd_guest_external_fail(g);
+    } else if (ckptd_guest_external_refused(g, note->event.number)) {
+        take_text(&g->last.bad, note->text);
+    } else {
+        take_text(&g->last.fatal, note->text);
+        ckptd_process_kill(&g->qemu, SIGKILL);
+    }
+}
+
 static void on_event(CkptdGuest *g, const struct note *note)
 {
     g_autofree char *how = NULL;
@@ -208,12 +222,7 @@ static void on_event(CkptdGuest *g, const struct note *note)
         }
         break;
     case CKPTD_SESSION_FAILED:
-        if (ckptd_guest_external_refused(g, note->event.number)) {
-            take_text(&g->last.bad, note->text);
-            break;
-        }
-        take_text(&g->last.fatal, note->text);
-        ckptd_process_kill(&g->qemu, SIGKILL);
+        on_failed(g, note);
         break;
     case CKPTD_SESSION_DRAINED:
         how = ckptd_process_reap(&g->qemu);
@@ -224,6 +233,9 @@ static void on_event(CkptdGuest *g, const struct note *note)
         break;
     case CKPTD_SESSION_AGREED:
         ckptd_move_in_agreed(g->in);
+        break;
+    case CKPTD_SESSION_ROLLED_BACK:
+        ckptd_guest_external_rolled_back(g);
         break;
     }
 }

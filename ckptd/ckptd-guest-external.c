@@ -270,6 +270,27 @@ void ckptd_guest_external_judge(CkptdGuest *g)
     }
 }
 
+/**
+ * ckptd_guest_external_rolled_back() - its store begins with a label
+ * @g: any; nothing is done to one that is not external
+ */
+void ckptd_guest_external_rolled_back(CkptdGuest *g)
+{
+    gboolean stays_up =
+        g->state == CKPTD_GUEST_ROLLING_BACK && !g->stop_pending;
+
+    if (!ckptd_spec_is_external(g->spec)) {
+        return;
+    }
+    g->crashed = FALSE;
+    g->ended_epoch = 0;
+    ckptd_guest_answer_all(g->start_waiters, 0, NULL);
+    wait_for_qemu(g);
+    if (g->libvirt && stays_up && g->state == CKPTD_GUEST_WAITING) {
+        ckptd_guest_libvirt_start(g);
+    }
+}
+
 static gboolean refused_timeout(gpointer opaque)
 {
     CkptdGuest *g = opaque;

@@ -44,8 +44,8 @@
  *              crashed; rm
  *  ROLLING_BACK QEMU was killed to step back to a label; counts as up, so that
  *              whatever ckptd comes next recovers from the store that is there
- *              left by: its death -> STARTING with the exchanged store; stop,
- *              kill -> STOPPING
+ *              left by: its death -> STARTING with the exchanged store, or ->
+ *              WAITING for an external guest; stop, kill -> STOPPING
  *
  * External guests that QEMU's own migration moves (docs/migration-qemu.md):
  *
@@ -240,6 +240,7 @@ void ckptd_guest_external_judge(CkptdGuest *g);
 gboolean ckptd_guest_external_start(CkptdGuest *g, GError **error);
 void ckptd_guest_external_welcomed(CkptdGuest *g);
 void ckptd_guest_external_fail(CkptdGuest *g);
+void ckptd_guest_external_rolled_back(CkptdGuest *g);
 gboolean ckptd_guest_external_refused(CkptdGuest *g, guint64 code);
 
 /* ckptd-guest-lines.c */

@@ -299,7 +299,8 @@ void ckptd_guest_named(CkptdGuest *g, guint64 epoch, const GError *error)
  * @config: gets it
  * @error: names what cannot be
  *
- * Those of an external guest are in its boot bundle, which is not ours.
+ * Those of an external guest are in its boot bundle, which is not ours: each
+ * process that there may be keeps its own.
  *
  * Return: TRUE on success.
  */
@@ -311,10 +312,14 @@ gboolean ckptd_guest_identities(const CkptdGuest *g,
     struct ckpt_identity *id;
     struct boot_net net;
 
-    config->n_identities = 0;
     if (ckptd_spec_is_external(g->spec)) {
+        config->n_identities = CKPT_IDENTITIES_MAX;
+        for (i = 0; i < CKPT_IDENTITIES_MAX; i++) {
+            config->identities[i].flags = CKPT_IDENTITY_OWN;
+        }
         return TRUE;
     }
+    config->n_identities = 0;
     if (n > CKPT_IDENTITIES_MAX) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
                     "%s has %u programs, at most %u are possible",
@@ -347,20 +352,17 @@ static gboolean differs(const char *what, const char *label, const char *guest,
     return TRUE;
 }
 
+#define BUSY                                                                   \
+    (1u << CKPTD_GUEST_STOPPING | 1u << CKPTD_GUEST_ROLLING_BACK |             \
+     1u << CKPTD_GUEST_ARRIVING | 1u << CKPTD_GUEST_LEAVING |                  \
+     1u << CKPTD_GUEST_MOVED)
+
 static gboolean may_roll_back(CkptdGuest *g, const struct ckptd_label *label,
                               GError **error)
 {
     struct ckptd_manifest m = g->final.manifest;
 
-    if (ckptd_spec_is_external(g->spec)) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
-                    "%s is started by somebody else: ckptd does not know the "
-                    "addresses that its programs would have to go on with",
-                    g->spec->name);
-        return FALSE;
-    }
-    if (g->state == CKPTD_GUEST_STOPPING ||
-        g->state == CKPTD_GUEST_ROLLING_BACK) {
+    if (BUSY & (1u << g->state)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_BUSY, "%s is %s",
                     g->spec->name, ckptd_guest_state_name(g));
         return FALSE;
@@ -378,7 +380,17 @@ static gboolean may_roll_back(CkptdGuest *g, const struct ckptd_label *label,
            !differs("accelerator", label->manifest.accel, m.accel, error);
 }
 
-/* QEMU is dead: have the store exchanged while the next one boots. */
+/* Where somebody else starts QEMU, it must be able to come to us. */
+static gboolean may_call(CkptdGuest *g, GError **error)
+{
+    return !ckptd_spec_is_external(g->spec) || g->engine_socket ||
+           ckptd_guest_external_open(g, error);
+}
+
+/*
+ * QEMU is dead: have the store exchanged while the next one boots; or, where
+ * somebody else starts that, before it is let in (CKPTD_SESSION_ROLLED_BACK).
+ */
 static void step_back(CkptdGuest *g)
 {
     ckptd_session_roll_back(g->session, g->back_to, g->final.generation);
@@ -386,8 +398,10 @@ static void step_back(CkptdGuest *g)
     g->floor_epoch = 0;
     g->has_exit_status = FALSE;
     g_clear_pointer(&g->panic, g_free);
-    ckptd_guest_set_state(g, CKPTD_GUEST_STARTING);
-    ckptd_guest_launch(g);
+    if (!ckptd_spec_is_external(g->spec)) {
+        ckptd_guest_set_state(g, CKPTD_GUEST_STARTING);
+        ckptd_guest_launch(g);
+    }
 }
 
 /**
@@ -405,7 +419,8 @@ void ckptd_guest_rolled_back(CkptdGuest *g)
  * ckptd_guest_roll_back() - step back to a label, and go on from there
  * @g: any
  * @label: its name
- * @done: told when the guest runs from there, or that it does not
+ * @done: told when the guest runs from there, or, where somebody else starts
+ * its QEMU, will when that is done; or that it does not
  * @opaque: for it
  */
 void ckptd_guest_roll_back(CkptdGuest *g, const char *label,
@@ -419,8 +434,8 @@ void ckptd_guest_roll_back(CkptdGuest *g, const char *label,
 
     if (!ckptd_guest_label(g, label, &found, &dir, &error) ||
         ckptd_guest_travel_holds(g, &error) ||
-        !may_roll_back(g, &found, &error) ||
-        (down && !ckptd_guest_open_session(g, &error))) {
+        !may_roll_back(g, &found, &error) || !may_call(g, &error) ||
+        (!g->session && !ckptd_guest_open_session(g, &error))) {
         done(0, error, opaque);
         return;
     }
@@ -428,13 +443,15 @@ void ckptd_guest_roll_back(CkptdGuest *g, const char *label,
     g_free(g->back_to);
     g->back_to = g_steal_pointer(&dir);
     ckptd_guest_set_reason(g, g_strdup_printf("rolled back to %s", label));
+    g_clear_handle_id(&g->timer, g_source_remove);
+    if (!down || ckptd_spec_is_external(g->spec)) {
+        ckptd_guest_set_state(g, CKPTD_GUEST_ROLLING_BACK);
+    }
     if (down) {
         step_back(g);
-        return;
+    } else {
+        ckptd_process_kill(&g->qemu, SIGKILL);
     }
-    g_clear_handle_id(&g->timer, g_source_remove);
-    ckptd_guest_set_state(g, CKPTD_GUEST_ROLLING_BACK);
-    ckptd_process_kill(&g->qemu, SIGKILL);
 }
 
 /**

@@ -207,6 +207,8 @@ static gboolean obey(CkptdSession *s, const struct command *command)
             g_warning("%s: %s", s->config.manifest.name, error->message);
             ckptd_session_notify(s, CKPTD_SESSION_FAILED, error->code,
                                  error->message);
+        } else {
+            ckptd_session_notify(s, CKPTD_SESSION_ROLLED_BACK, 0, NULL);
         }
         return TRUE;
     case COMMAND_DRAIN:

@@ -44,6 +44,7 @@ typedef struct CkptdSession CkptdSession;
  * @CKPTD_SESSION_FROZEN:    the last epoch before a move is durable; number:
  *                           the epoch
  * @CKPTD_SESSION_AGREED:    QEMU waits for a guest that is to arrive
+ * @CKPTD_SESSION_ROLLED_BACK: answers ckptd_session_roll_back(), or FAILED does
  */
 enum ckptd_session_event_type {
     CKPTD_SESSION_WELCOMED,
@@ -60,6 +61,7 @@ enum ckptd_session_event_type {
     CKPTD_SESSION_NAMED,
     CKPTD_SESSION_FROZEN,
     CKPTD_SESSION_AGREED,
+    CKPTD_SESSION_ROLLED_BACK,
 };
 
 struct ckptd_session_event {

@@ -248,7 +248,9 @@ void process_new_line(const struct ckpt_mbox *message)
                          SYS_PENDING_MAILBOX);
     }
     if (process->port != NULL) {
-        netswitch_readdress(process->port, id.mac);
+        if (!(id.flags & CKPT_IDENTITY_OWN)) {
+            netswitch_readdress(process->port, id.mac);
+        }
         netswitch_notice(process->port);
     }
 }

@@ -14,10 +14,11 @@
 /* Our own addresses as before, with connections that are ours to reset. */
 static bool is_unchanged(const struct ckpt_identity *id)
 {
-    return id->why == CKPT_LINE_ROLLBACK &&
-           !memcmp(id->mac, link_mac(), sizeof(id->mac)) &&
-           (id->flags & BOOT_NET_DHCP ? lease_is_ours()
-                                      : id->address == net_address());
+    return id->flags & CKPT_IDENTITY_OWN ||
+           (id->why == CKPT_LINE_ROLLBACK &&
+            !memcmp(id->mac, link_mac(), sizeof(id->mac)) &&
+            (id->flags & BOOT_NET_DHCP ? lease_is_ours()
+                                       : id->address == net_address()));
 }
 
 static void network_begin(const struct ckpt_identity *id)
@@ -27,7 +28,9 @@ static void network_begin(const struct ckpt_identity *id)
         link_discard();
     }
     net_abandon(id->why == CKPT_LINE_ROLLBACK);
-    link_mtu_set(id->mtu);
+    if (!(id->flags & CKPT_IDENTITY_OWN)) {
+        link_mtu_set(id->mtu);
+    }
     if (id->dns) {
         resolv_set(&id->dns, 1);
     }

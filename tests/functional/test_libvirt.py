@@ -8,7 +8,7 @@ import stat
 import xml.etree.ElementTree as ElementTree
 
 from base import PROGRAMS, REDIS, RedisLoad, SluiceTest, free_port, wait_for
-from harness import trace
+from harness import names, trace
 from harness.daemon import CtlError
 from harness.hosts import Host, Network
 from harness.libvirt import QEMU_USER, Domain, Libvirtd, VirshError, installed
@@ -121,6 +121,31 @@ class Crashes(LibvirtTest):
         self.libvirtd.start()
         domain.wait_recovered(2)
         domain.wait_domain("running")
+
+    def test_rollback_starts_the_domain_at_the_label(self):
+        """libvirt is asked to, whether it ran or was destroyed, and no crash
+        is counted."""
+        domain, port = self.redis()
+        domain.define().start()
+        self.ready(domain)
+        client = names.Client(("127.0.0.1", port))
+        client.ask("SET", "at", "label")
+        names.name_checkpoint(domain, "warm")
+        for running in (True, False):
+            client.ask("SET", "at", "later")
+            generation = domain.status()["generation"]
+            if not running:
+                domain.virsh("destroy")
+                domain.wait_state("waiting")
+            self.daemon.ctl("rollback", "redis@warm")
+            domain.wait_status(lambda s, g=generation: s["generation"] > g and
+                               s["state"] == "running", 60, "at the label")
+            client = names.Client(("127.0.0.1", port))
+            self.assertEqual(client.ask("GET", "at"), b"label")
+        self.assertEqual(domain.status()["recoveries"], 0)
+        self.assertEqual(domain.state(), "running (booted)")
+        domain.crash()
+        self.assertEqual(client.ask("GET", "at"), b"label")
 
     def test_what_libvirt_cannot_start_fails_with_a_report(self):
         """Five tries, then the guest has failed and says why; `virsh start`

@@ -6,7 +6,7 @@ import signal
 
 from base import PROGRAMS, RedisLoad, SluiceTest, free_port, wait_for
 from harness.by_hand import ByHand
-from harness.daemon import CtlError, process_alive
+from harness.daemon import REDIS, CtlError, process_alive
 from harness.hosts import Host, Network
 from harness.names import (Client, labels, name_checkpoint, random_pairs,
                            start_forwarded, start_from, value_of)
@@ -317,8 +317,8 @@ class Names(NamesTest):
         self.assertEqual(Client(("127.0.0.1", port)).ask("GET", "from"),
                          b"monitor")
 
-    def test_external_guests_are_named_only(self):
-        """Their addresses are on somebody else's command line."""
+    def test_external_guests_begin_no_others(self):
+        """Their QEMU's command line is somebody else's."""
         guest = ByHand(self.daemon, PROGRAMS / "pause-forever-musl",
                        name="mine")
         guest.start()
@@ -326,11 +326,9 @@ class Names(NamesTest):
         guest.wait_log("waiting")
         name_checkpoint(guest, "one")
         self.assertEqual(labels(self.daemon), ["mine@one"])
-        for words in (("rollback", "mine@one"),
-                      ("start", "--from", "mine@one", "other")):
-            with self.assertRaises(CtlError) as caught:
-                self.daemon.ctl(*words)
-            self.assertIn("somebody else", caught.exception.text)
+        with self.assertRaises(CtlError) as caught:
+            self.daemon.ctl("start", "--from", "mine@one", "other")
+        self.assertIn("somebody else", caught.exception.text)
         self.assertEqual(guest.status()["state"], "running")
 
 
@@ -418,6 +416,57 @@ class Rollbacks(NamesTest):
             fresh.close()
         self.daemon.ctl("rollback", "redis@warm")
         self.check_data(("127.0.0.1", self.port_of(guest)))
+
+
+    def test_rollback_of_a_guest_by_hand(self):
+        """Its QEMU is ended, and the same command line goes on from the label
+        under the same addresses, whether it ran or not."""
+        port = free_port()
+        guest = ByHand(self.daemon, *REDIS, name="mine", ports=[(port, 6379)])
+        guest.start()
+        guest.wait_log("Ready to accept")
+        client = Client(("127.0.0.1", port))
+        client.ask("SET", "at", "label")
+        name_checkpoint(guest, "warm")
+        for running in (True, False):
+            client.ask("SET", "at", "later")
+            if not running:
+                guest.kill_qemu()
+                guest.wait_state("waiting")
+            told = self.daemon.ctl("rollback", "mine@warm")
+            self.assertIn("when its QEMU is started again", told)
+            before = guest.wait_state("waiting")
+            guest.start()
+            after = guest.wait_state("running")
+            self.assertGreater(after["generation"], before["generation"])
+            self.assertEqual(after["recoveries"], 0)
+            client = Client(("127.0.0.1", port))
+            self.assertEqual(client.ask("GET", "at"), b"label")
+        client.ask("SET", "since", "then")
+        guest.kill_qemu()
+        guest.start()
+        guest.wait_recovered(1)
+        self.assertEqual(client.ask("GET", "since"), b"then")
+
+    def test_rollback_by_hand_to_what_is_damaged(self):
+        """Nothing is changed, the guest has failed and says why; `recover` lets
+        its QEMU go on from where it was."""
+        guest = ByHand(self.daemon, PROGRAMS / "pause-forever-musl",
+                       name="mine")
+        guest.start()
+        guest.wait_log("waiting")
+        name_checkpoint(guest, "one")
+        before = self.daemon.json("checkpoint", "mine")["epoch"]
+        home = self.daemon.state / "guests" / "mine"
+        os.unlink(home / "labels" / "one" / "image")
+        with self.assertRaisesRegex(CtlError, "nothing was changed"):
+            self.daemon.ctl("rollback", "mine@one")
+        self.assertEqual(guest.wait_state("failed")["recoveries"], 0)
+        self.no_residue("mine", "one")
+        self.daemon.ctl("recover", "mine")
+        guest.start()
+        after = guest.wait_state("running")
+        self.assertGreaterEqual(after["committed"], before)
 
 
 class OnABridge(NamesTest):

@@ -122,6 +122,38 @@ static void test_check(void)
     expect_wrong(bad, 2, "host name");
 }
 
+/* The host does not know them: all processes, or none. */
+static void test_own(void)
+{
+    struct ckpt_identity ids[2] = {
+        { .why = CKPT_LINE_ROLLBACK,
+          .generation = GENERATION,
+          .flags = CKPT_IDENTITY_OWN },
+        { .why = CKPT_LINE_ROLLBACK,
+          .generation = GENERATION,
+          .process = 1,
+          .flags = CKPT_IDENTITY_OWN },
+    };
+    struct ckpt_identity other = identity(0, OWN, OWN_IP);
+    CkptIdentities set = { 0 };
+
+    g_assert_true(ckpt_identities_check(ids, 2, GENERATION, NULL));
+    ckpt_identities_set(&set, &other, 1);
+    ckpt_identities_set(&set, ids, 2);
+    g_assert_true(ckpt_identities_own(&set, FRAME(ALL OTHER "\x88\xb5")));
+    ids[1].address = 1;
+    expect_wrong(ids, 2, "flags");
+    ids[1].address = 0;
+    ids[1].process = 0;
+    expect_wrong(ids, 2, "another");
+    ids[0].why = CKPT_LINE_FORK;
+    expect_wrong(ids, 1, "flags");
+    ids[0] = other;
+    ids[0].why = CKPT_LINE_ROLLBACK;
+    ids[1].process = 1;
+    expect_wrong(ids, 2, "flags");
+}
+
 static CkptGateSent on_send(void *opaque, const struct ckpt_hold_record *rec,
                             const void *data)
 {
@@ -187,6 +219,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/identity/frames", test_frames);
     g_test_add_func("/identity/check", test_check);
+    g_test_add_func("/identity/own", test_own);
     g_test_add_func("/identity/gate", test_gate);
     return g_test_run();
 }

@@ -208,6 +208,22 @@ static void test_rollback_hears_what_waited(void)
     g_assert_cmpuint(sim.resets - resets, ==, 1);
 }
 
+/* Not to be told who we are: as told who we are already. */
+static void test_rollback_under_own_addresses(void)
+{
+    struct ckpt_identity id = {
+        .why = CKPT_LINE_ROLLBACK,
+        .generation = 2,
+        .flags = CKPT_IDENTITY_OWN,
+    };
+
+    sim.line++;
+    net_new_line(&id);
+    expect_announced(own_mac, SIM_ADDRESS);
+    g_assert_cmpuint(net_address(), ==, SIM_ADDRESS);
+    calm();
+}
+
 /* Sequence and port numbers of the first connection after a start. */
 static uint64_t first_numbers(enum ckpt_line_why why)
 {
@@ -317,6 +333,7 @@ int main(int argc, char **argv)
         test_fork_answers_nothing_that_came_before);
     ADD("rollback-resets", test_rollback_resets);
     ADD("rollback-hears-what-waited", test_rollback_hears_what_waited);
+    ADD("rollback-under-own-addresses", test_rollback_under_own_addresses);
     ADD("numbers-are-drawn-anew", test_numbers_are_drawn_anew);
     ADD("same-past-other-numbers", test_same_past_other_numbers);
     ADD("name-changes", test_name_changes);

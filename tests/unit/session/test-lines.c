@@ -328,6 +328,12 @@ TEST(fork_of_nothing)
     g_assert_cmpint(access(f->store, F_OK), !=, 0);
 }
 
+static void roll_back(struct fixture *f, const char *dir, uint64_t generation)
+{
+    ckptd_session_roll_back(f->session, dir, generation);
+    expect_event(f, CKPTD_SESSION_ROLLED_BACK);
+}
+
 /* R2: a rollback drops the hold of what is given up, has a greater generation
  * (F1), and says so until an epoch of the line is durable. */
 TEST(rollback)
@@ -339,7 +345,7 @@ TEST(rollback)
 
     ckptd_session_stats(f->session, stats);
     before = stats->generation;
-    ckptd_session_roll_back(f->session, dir, 0);
+    roll_back(f, dir, 0);
     generation = start_line(f, CKPT_LINE_ROLLBACK);
     g_assert_cmpuint(generation, >, before);
     check_slot(f, 2);
@@ -363,7 +369,7 @@ TEST(rollback_behind_the_end)
     uint64_t generation;
 
     g_assert_cmpuint(ckptd_session_end_line(f->session), ==, 4);
-    ckptd_session_roll_back(f->session, dir, 0);
+    roll_back(f, dir, 0);
     generation = start_line(f, CKPT_LINE_ROLLBACK);
     commit(f, 3, generation, 'e');
     commit(f, 4, generation, 'f');
@@ -406,7 +412,7 @@ TEST(rollback_from_damage)
     g_assert_true(g_file_set_contents(meta, "x", 1, NULL));
     open_session(f, TRUE);
     g_test_expect_message("ckptd", G_LOG_LEVEL_WARNING, "*stepping back*");
-    ckptd_session_roll_back(f->session, dir, 7);
+    roll_back(f, dir, 7);
     g_assert_cmpuint(start_line(f, CKPT_LINE_ROLLBACK), ==, 8);
     g_test_assert_expected_messages();
     check_slot(f, 2);

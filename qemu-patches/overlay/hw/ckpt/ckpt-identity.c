@@ -37,6 +37,19 @@ static bool mac_ok(const uint8_t *mac)
     return !(mac[0] & 1) && !same_mac(mac, none);
 }
 
+/* Who goes on as before has nothing to be told. */
+static bool own_ok(const struct ckpt_identity *id)
+{
+    struct ckpt_identity bare = {
+        .why = CKPT_LINE_ROLLBACK,
+        .process = id->process,
+        .generation = id->generation,
+        .flags = CKPT_IDENTITY_OWN,
+    };
+
+    return !memcmp(id, &bare, sizeof(bare));
+}
+
 static const char *fault(const struct ckpt_identity *ids, unsigned i,
                          uint64_t generation)
 {
@@ -53,17 +66,22 @@ static const char *fault(const struct ckpt_identity *ids, unsigned i,
     if (id->process >= CKPT_IDENTITIES_MAX) {
         return "process";
     }
-    if (!mac_ok(id->mac)) {
-        return "MAC address";
-    }
-    if ((id->flags & ~CKPT_IDENTITY_DHCP) || id->reserved) {
+    if (((id->flags ^ ids[0].flags) & CKPT_IDENTITY_OWN) ||
+        (id->flags & CKPT_IDENTITY_OWN && !own_ok(id)) ||
+        (id->flags & ~(CKPT_IDENTITY_DHCP | CKPT_IDENTITY_OWN)) ||
+        id->reserved) {
         return "flags";
+    }
+    if (!(id->flags & CKPT_IDENTITY_OWN) && !mac_ok(id->mac)) {
+        return "MAC address";
     }
     if (!memchr(id->hostname, 0, sizeof(id->hostname))) {
         return "host name";
     }
     for (k = 0; k < i; k++) {
-        if (ids[k].process == id->process || same_mac(ids[k].mac, id->mac)) {
+        if (ids[k].process == id->process ||
+            (!(id->flags & CKPT_IDENTITY_OWN) &&
+             same_mac(ids[k].mac, id->mac))) {
             return "process or MAC address, which another has";
         }
     }
@@ -97,7 +115,8 @@ bool ckpt_identities_check(const struct ckpt_identity *ids, unsigned n,
 }
 
 /**
- * ckpt_identities_set: from now on these and no others
+ * ckpt_identities_set: from now on these and no others; or, when they are
+ * those that the guest has, no matter which
  * @set: the set
  * @ids: checked
  * @n: how many
@@ -109,6 +128,9 @@ void ckpt_identities_set(CkptIdentities *set, const struct ckpt_identity *ids,
 
     assert(n <= CKPT_IDENTITIES_MAX);
     memset(set, 0, sizeof(*set));
+    if (n && ids[0].flags & CKPT_IDENTITY_OWN) {
+        return;
+    }
     set->count = n;
     for (i = 0; i < n; i++) {
         memcpy(set->id[i].mac, ids[i].mac, sizeof(set->id[i].mac));

@@ -283,7 +283,7 @@ void ckptd_guest_external_rolled_back(CkptdGuest *g)
         return;
     }
     g->crashed = FALSE;
-    g->ended_epoch = 0;
+    ckptd_guest_line_began(g);
     ckptd_guest_answer_all(g->start_waiters, 0, NULL);
     wait_for_qemu(g);
     if (g->libvirt && stays_up && g->state == CKPTD_GUEST_WAITING) {

@@ -455,17 +455,19 @@ void ckptd_guest_roll_back(CkptdGuest *g, const char *label,
 }
 
 /**
- * ckptd_guest_line_began() - the new line runs
- * @g: welcomed; nothing is done to one that did not step back
+ * ckptd_guest_line_began() - it goes on, maybe in another line than before
+ * @g: with a session
  *
  * The program's end, if it had ended, was in what is given up; life.conf must
  * say so before an epoch of that number comes again.
  */
 void ckptd_guest_line_began(CkptdGuest *g)
 {
-    if (g->back_to) {
-        g_clear_pointer(&g->back_to, g_free);
-        g->ended_epoch = 0;
+    guint64 ended_epoch = ckptd_session_ended_epoch(g->session);
+
+    g_clear_pointer(&g->back_to, g_free);
+    if (ended_epoch != g->ended_epoch) {
+        g->ended_epoch = ended_epoch;
         g->saved_up = FALSE; /* write it durably */
     }
 }

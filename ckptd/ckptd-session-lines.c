@@ -196,7 +196,6 @@ gboolean ckptd_session_lines_roll_back(CkptdSession *s, const char *label_dir,
         return FALSE;
     }
     g_mutex_lock(&s->lock);
-    s->config.ended_epoch = 0;
     ckptd_shm_clear(&s->hold); /* of the line that is given up */
     g_mutex_unlock(&s->lock);
     s->hold_valid = FALSE;

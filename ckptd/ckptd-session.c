@@ -467,6 +467,23 @@ uint64_t ckptd_session_end_line(CkptdSession *s)
 }
 
 /**
+ * ckptd_session_ended_epoch() - where the program has ended
+ * @s: the session
+ *
+ * Return: as ckptd_session_config.ended_epoch; 0 also where another line has
+ * begun since then.
+ */
+uint64_t ckptd_session_ended_epoch(CkptdSession *s)
+{
+    uint64_t epoch;
+
+    g_mutex_lock(&s->lock);
+    epoch = s->config.ended_epoch;
+    g_mutex_unlock(&s->lock);
+    return epoch;
+}
+
+/**
  * ckptd_session_drain() - QEMU is dead: finish with what it had sent
  * @s: the session
  *

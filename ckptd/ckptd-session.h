@@ -23,7 +23,7 @@ typedef struct CkptdSession CkptdSession;
 /**
  * enum ckptd_session_event_type - what a session tells
  *
- * @CKPTD_SESSION_WELCOMED:  QEMU has its WELCOME; number: enum ckpt_action
+ * @CKPTD_SESSION_WELCOMED:  QEMU has its WELCOME; number: its generation
  * @CKPTD_SESSION_EXIT:      the program's exit was released; number: status
  * @CKPTD_SESSION_PANIC:     the guest's kernel gave up; text: its report
  * @CKPTD_SESSION_BYE:       QEMU ends; number: enum ckpt_bye_reason; text
@@ -150,6 +150,7 @@ void ckptd_session_prepare(CkptdSession *session);
 void ckptd_session_expect(CkptdSession *session, GPid pid, gboolean adopt);
 void ckptd_session_serve(CkptdSession *session, int conn_fd);
 uint64_t ckptd_session_end_line(CkptdSession *session);
+uint64_t ckptd_session_ended_epoch(CkptdSession *session);
 void ckptd_session_roll_back(CkptdSession *session, const char *label_dir,
                              uint64_t generation);
 void ckptd_session_drain(CkptdSession *session);

@@ -58,6 +58,9 @@ gboolean ckptd_welcome_open_store(CkptdSession *s, GError **error)
     s->stats.manifest = *ckptd_store_manifest(store);
     s->stats.generation = ckptd_store_generation(store);
     s->stats.captured = s->stats.committed = ckptd_store_last_epoch(store);
+    if (ckptd_store_line(store)) {
+        s->config.ended_epoch = 0; /* the end was in what is given up */
+    }
     g_mutex_unlock(&s->lock);
     if (s->stats.manifest.ram_bytes != s->config.manifest.ram_bytes ||
         strcmp(s->stats.manifest.uuid, s->config.manifest.uuid)) {

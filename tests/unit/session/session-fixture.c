@@ -79,6 +79,7 @@ void open_session(struct fixture *f, gboolean checkpoint)
         .manifest = { .uuid = "11111111-2222-4333-8444-555555555555",
                       .name = "guest",
                       .ram_bytes = RAM_BYTES },
+        .ended_epoch = f->ended_epoch,
         .hold_bytes = 1 << 20,
         .notify = on_event,
         .opaque = f,

@@ -28,7 +28,8 @@ struct event {
 struct fixture {
     char *dir, *socket, *store, *labels, *log, *seq, *moved;
     gboolean external; /* somebody else starts its QEMU */
-    const char *from;  /* directory of a label, see ckptd_session_config */
+    uint64_t ended_epoch;
+    const char *from; /* directory of a label, see ckptd_session_config */
     CkptdSession *session;
     GAsyncQueue *events;
     int sock;

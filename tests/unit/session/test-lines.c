@@ -369,8 +369,30 @@ TEST(rollback_behind_the_end)
     uint64_t generation;
 
     g_assert_cmpuint(ckptd_session_end_line(f->session), ==, 4);
+    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 4);
     roll_back(f, dir, 0);
+    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 0);
     generation = start_line(f, CKPT_LINE_ROLLBACK);
+    commit(f, 3, generation, 'e');
+    commit(f, 4, generation, 'f');
+    die(f);
+    drain(f);
+    start_same_line(f);
+}
+
+/* ckptd died in the rollback: the next one knows of the end, and only the store
+ * knows of the line. */
+TEST(rollback_and_another_ckptd)
+{
+    g_autofree char *dir = prepare_label(f);
+    uint64_t generation;
+
+    f->ended_epoch = ckptd_session_end_line(f->session);
+    roll_back(f, dir, 0);
+    end_session(f);
+    open_session(f, TRUE);
+    generation = start_line(f, CKPT_LINE_ROLLBACK);
+    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 0);
     commit(f, 3, generation, 'e');
     commit(f, 4, generation, 'f');
     die(f);
@@ -433,6 +455,7 @@ int main(int argc, char **argv)
     ADD("/lines/fork-of-nothing", fork_of_nothing);
     ADD("/lines/rollback", rollback);
     ADD("/lines/rollback-behind-the-end", rollback_behind_the_end);
+    ADD("/lines/rollback-and-another-ckptd", rollback_and_another_ckptd);
     ADD("/lines/rollback-to-nothing", rollback_to_nothing);
     ADD("/lines/rollback-from-damage", rollback_from_damage);
     return g_test_run();

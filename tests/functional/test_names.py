@@ -392,31 +392,34 @@ class Rollbacks(NamesTest):
         guest.wait_recovered(1)
         self.check_data(("127.0.0.1", self.port_of(guest)))
 
+    def ckptd_dies_in_a_rollback(self, guest, poll_ms):
+        """How far it is by then depends on @poll_ms."""
+        pid = guest.qemu_pid()
+        home = self.daemon.state / "guests" / guest.name
+        asking = self.daemon.begin_ctl("rollback", f"{guest.name}@warm")
+        wait_for(lambda: not process_alive(pid) or
+                 (home / "store.new").exists(), 30, "it begins",
+                 poll_s=poll_ms / 1000)
+        self.daemon.kill()
+        asking.communicate(timeout=30)
+        self.daemon.start()
+
     def test_ckptd_dies_in_a_rollback(self):
         """The guest comes back by itself, from the old store or the new."""
         guest, client = self.start_loaded()
-        home = self.daemon.state / "guests" / "redis"
-        for delay_ms in (0, 2, 10, 30, 60):
+        for poll_ms in (1, 2, 10, 30, 60):
             client = Client(("127.0.0.1", self.port_of(guest)))
-            client.ask("SET", "since", delay_ms)
-            pid = guest.qemu_pid()
-            asking = self.daemon.begin_ctl("rollback", "redis@warm")
-            wait_for(lambda pid=pid: not process_alive(pid) or
-                     (home / "store.new").exists(), 30, "it begins",
-                     poll_s=max(delay_ms, 1) / 1000)
-            self.daemon.kill()
-            asking.communicate(timeout=30)
-            self.daemon.start()
+            client.ask("SET", "since", poll_ms)
+            self.ckptd_dies_in_a_rollback(guest, poll_ms)
             guest.wait_state("running")
             self.no_residue("redis", "warm")
             fresh = Client(("127.0.0.1", self.port_of(guest)))
             since = fresh.ask("GET", "since")
-            self.assertIn(since, (None, b"%d" % delay_ms))
+            self.assertIn(since, (None, b"%d" % poll_ms))
             self.assertEqual(fresh.ask("DBSIZE"), KEYS + (since is not None))
             fresh.close()
         self.daemon.ctl("rollback", "redis@warm")
         self.check_data(("127.0.0.1", self.port_of(guest)))
-
 
     def test_rollback_of_a_guest_by_hand(self):
         """Its QEMU is ended, and the same command line goes on from the label
@@ -447,6 +450,24 @@ class Rollbacks(NamesTest):
         guest.start()
         guest.wait_recovered(1)
         self.assertEqual(client.ask("GET", "since"), b"then")
+
+    def test_ckptd_dies_in_a_rollback_by_hand(self):
+        """The same command line goes on from the old store or the new."""
+        port = free_port()
+        guest = ByHand(self.daemon, *REDIS, name="mine", ports=[(port, 6379)])
+        guest.start()
+        guest.wait_log("Ready to accept")
+        client = Client(("127.0.0.1", port))
+        client.ask("SET", "at", "label")
+        name_checkpoint(guest, "warm")
+        for poll_ms in (1, 2, 10, 30, 60):
+            client.ask("SET", "at", "later")
+            self.ckptd_dies_in_a_rollback(guest, poll_ms)
+            guest.wait_state("waiting")
+            guest.start()
+            self.no_residue("mine", "warm")
+            client = Client(("127.0.0.1", port))
+            self.assertIn(client.ask("GET", "at"), (b"label", b"later"))
 
     def test_rollback_by_hand_to_what_is_damaged(self):
         """Nothing is changed, the guest has failed and says why; `recover` lets

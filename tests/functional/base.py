@@ -18,11 +18,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 # pylint: disable=wrong-import-position
 from harness.daemon import (  # noqa: E402
     PROGRAMS, REDIS, Daemon, free_port)
+from harness.hosts import Host, Network                 # noqa: E402
 from harness.redis_load import RedisLoad                # noqa: E402
 from harness.waiting import wait_for                    # noqa: E402
 
-__all__ = ["PROGRAMS", "REDIS", "RedisLoad", "SluiceTest", "free_port",
-           "wait_for"]
+CLIENTS = "10.77.0.1"
+
+__all__ = ["CLIENTS", "PROGRAMS", "REDIS", "BridgeTest", "RedisLoad",
+           "SluiceTest", "free_port", "wait_for"]
 
 
 class SluiceTest(Test):
@@ -86,3 +89,21 @@ class SluiceTest(Test):
         self.assertEqual((result.lost, result.duplicated, result.broken),
                          (0, 0, []))
         return result
+
+
+class BridgeTest(SluiceTest):
+    """Two hosts on an Ethernet, each a network namespace: `sluice`, with a
+    bridge and self.daemon, and `clients`, at CLIENTS."""
+
+    def make_daemon(self):
+        self.network = Network()
+        self.clients = Host(self.network, "clients", f"{CLIENTS}/24")
+        self.sluice = Host(self.network, "sluice", "10.77.0.2/24",
+                           bridge="br0")
+        return self.sluice.daemon()
+
+    def tearDown(self):
+        try:
+            super().tearDown()
+        finally:
+            self.network.close()

@@ -4,10 +4,10 @@
 import os
 import signal
 
-from base import PROGRAMS, RedisLoad, SluiceTest, free_port, wait_for
+from base import (PROGRAMS, BridgeTest, RedisLoad, SluiceTest, free_port,
+                  wait_for)
 from harness.by_hand import ByHand
 from harness.daemon import REDIS, CtlError, process_alive
-from harness.hosts import Host, Network
 from harness.names import (Client, labels, name_checkpoint, random_pairs,
                            start_forwarded, start_from, value_of)
 
@@ -490,25 +490,12 @@ class Rollbacks(NamesTest):
         self.assertGreaterEqual(after["committed"], before)
 
 
-class OnABridge(NamesTest):
+class OnABridge(NamesTest, BridgeTest):
     """TAP: everybody sees everybody."""
-
-    def make_daemon(self):
-        self.network = Network()
-        self.clients = Host(self.network, "clients", "10.77.0.1/24")
-        sluice = Host(self.network, "sluice", "10.77.0.2/24", bridge="br0")
-        return sluice.daemon()
-
-    def tearDown(self):
-        try:
-            super().tearDown()
-        finally:
-            self.network.close()
 
     def start_on_tap(self):
         guest = self.daemon.run(
-            PROGRAMS / "redis-server", "--save", "", "--appendonly", "no",
-            "--protected-mode", "no", name="redis",
+            *REDIS, name="redis",
             options=self.guest_options("--net", "tap,bridge=br0", "--ip",
                                        f"{ORIGINAL}/24", "--memory", "64"))
         guest.wait_log("Ready to accept connections", 120)

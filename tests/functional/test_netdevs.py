@@ -6,12 +6,12 @@ docs/networks.md says it in words, and why.
 
 import socket
 
-from base import REDIS, RedisLoad, SluiceTest, free_port, wait_for
+from base import (REDIS, BridgeTest, RedisLoad, SluiceTest, free_port,
+                  wait_for)
 from harness.by_hand import ByHand, Netd
-from harness.hosts import Host, Network
 from harness.plug import Plug
 
-CLIENTS, SLUICE, GUEST = "10.77.0.1", "10.77.0.2", "10.77.0.9"
+GUEST = "10.77.0.9"
 
 
 class NetdevTest(SluiceTest):
@@ -135,21 +135,8 @@ class OnTheHost(NetdevTest):
         self.assertFalse(netds[0].socket.exists())
 
 
-class OnABridge(NetdevTest):
+class OnABridge(NetdevTest, BridgeTest):
     """TCP ends in the guest; its clients are on another host."""
-
-    def make_daemon(self):
-        self.network = Network()
-        self.clients = Host(self.network, "clients", f"{CLIENTS}/24")
-        self.sluice = Host(self.network, "sluice", f"{SLUICE}/24",
-                           bridge="br0")
-        return self.sluice.daemon()
-
-    def tearDown(self):
-        try:
-            super().tearDown()
-        finally:
-            self.network.close()
 
     def kill_on(self, netdev):
         guest = self.start_redis_on(netdev, net=f"{GUEST}/24")

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests on a bridge: their neighbours notice no crash.
 
-Two hosts on an Ethernet, each a network namespace: `clients`, and `sluice`
-with a bridge on which ckptd puts its guests.
+ckptd puts its guests on the bridge of `sluice`.
 """
 
 import os
@@ -11,35 +10,18 @@ import socket
 import subprocess
 import time
 
-from base import PROGRAMS, REDIS, RedisLoad, SluiceTest, wait_for
+from base import CLIENTS, PROGRAMS, REDIS, BridgeTest, RedisLoad, wait_for
 from harness import numbered, wire
 from harness.daemon import CtlError
-from harness.hosts import Host, Network
 from harness.relay import Relay, open_tap
 
-CLIENTS, SLUICE = "10.77.0.1", "10.77.0.2"
 GUESTS = ["10.77.0.9", "10.77.0.10"]
 CLIENT_MAC = bytes.fromhex("020000000001")
 PEERS = [f"10.77.0.{number}" for number in range(100, 120)]
 
 
-class TapTest(SluiceTest):
-    """The two hosts; self.daemon runs on `sluice`."""
-
-    timeout = 300
-
-    def make_daemon(self):
-        self.network = Network()
-        self.clients = Host(self.network, "clients", f"{CLIENTS}/24")
-        self.sluice = Host(self.network, "sluice", f"{SLUICE}/24",
-                           bridge="br0")
-        return self.sluice.daemon()
-
-    def tearDown(self):
-        try:
-            super().tearDown()
-        finally:
-            self.network.close()
+class TapTest(BridgeTest):
+    """Guests of ckptctl on the bridge."""
 
     def tap_options(self, *more, net="tap,bridge=br0", ip=GUESTS[0]):
         return self.guest_options("--net", net, "--ip", f"{ip}/24",

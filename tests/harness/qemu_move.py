@@ -46,19 +46,12 @@ class Site:
         self.network.close()
 
 
-class MovingGuest:
-    """sides[0] and sides[1] are the guest as each host knows it."""
+class TwoSides:
+    """sides[0] and sides[1] are the guest as each host knows it; it is at
+    sides[here]."""
 
-    def __init__(self, site, program, *arguments, name="mover",
-                 adopt=("--verify",), netdev=NETDEV, **keywords):
-        self.site = site
-        self.name = name
-        identity = ("--uuid", str(uuid.uuid4()), "--mac", MAC)
-        self.sides = [ByHand(daemon, program, *arguments, name=name,
-                             adopt=(*adopt, *identity), netdev=netdev,
-                             net=f"{GUEST}/24", **keywords)
-                      for daemon in site.daemons]
-        self.here = 0
+    def __init__(self, sides):
+        self.sides, self.here = sides, 0
 
     @property
     def source(self):
@@ -69,6 +62,19 @@ class MovingGuest:
     def target(self):
         """The other one."""
         return self.sides[1 - self.here]
+
+
+class MovingGuest(TwoSides):
+    """Started by hand."""
+
+    def __init__(self, site, program, *arguments, name="mover",
+                 adopt=("--verify",), netdev=NETDEV, **keywords):
+        self.name = name
+        identity = ("--uuid", str(uuid.uuid4()), "--mac", MAC)
+        super().__init__([ByHand(daemon, program, *arguments, name=name,
+                                 adopt=(*adopt, *identity), netdev=netdev,
+                                 net=f"{GUEST}/24", **keywords)
+                          for daemon in site.daemons])
 
     @property
     def host(self):

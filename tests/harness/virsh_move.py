@@ -11,7 +11,7 @@ import uuid
 
 from .hosts import Host, Network
 from .libvirt import Domain, Libvirtd
-from .qemu_move import CLIENTS, GUEST, HOSTS, MAC
+from .qemu_move import CLIENTS, GUEST, HOSTS, MAC, TwoSides
 from .waiting import wait_for
 
 # virsh's ways of getting the guest across; direct is the last.
@@ -61,28 +61,19 @@ class VirshSite:
                 stack.callback(libvirtd.close)
 
 
-class VirshGuest:
-    """sides[0] and sides[1] are the guest as each host knows it."""
+class VirshGuest(TwoSides):
+    """A domain."""
 
     def __init__(self, site, program, *arguments, name="mover",
                  adopt=("--verify",), memory_mib=64):
         identity = ("--uuid", str(uuid.uuid4()), "--mac", MAC)
         self.name = name
-        self.sides = [Domain(daemon, program, *arguments, name=name,
-                             net="bridge=br0", ip=f"{GUEST}/24",
-                             adopt=(*adopt, *identity), memory_mib=memory_mib)
-                      for daemon in site.daemons]
-        self.here = self.moves = 0
-
-    @property
-    def source(self):
-        """The side that has the guest."""
-        return self.sides[self.here]
-
-    @property
-    def target(self):
-        """The other one."""
-        return self.sides[1 - self.here]
+        super().__init__([Domain(daemon, program, *arguments, name=name,
+                                 net="bridge=br0", ip=f"{GUEST}/24",
+                                 adopt=(*adopt, *identity),
+                                 memory_mib=memory_mib)
+                          for daemon in site.daemons])
+        self.moves = 0
 
     @property
     def host(self):

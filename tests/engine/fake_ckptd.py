@@ -27,6 +27,7 @@ SLOT_MAGIC = 0x544f4c5343554c53
 HELLO_RECONNECT, HELLO_VERIFY, HELLO_NO_CHECKPOINT, HELLO_INCOMING = 1, 2, 4, 8
 WELCOME_HASH, WELCOME_HOLD, WELCOME_NEW_LINE, WELCOME_LAUNCHED = 1, 2, 4, 8
 FORK, ROLLBACK = 1, 2
+IDENTITY_OWN = 2
 EPOCH_FULL, EPOCH_HASH, EPOCH_LAST, EPOCH_ARRIVING, EPOCH_ARRIVED = \
     1, 2, 4, 8, 16
 
@@ -50,7 +51,10 @@ def make_memfd(name, size):
 
 
 def identity(why, generation, mac, address='10.0.0.9', process=0, flags=0):
-    """One struct ckpt_identity"""
+    """One struct ckpt_identity; @mac None: who the process is already"""
+    if mac is None:
+        return IDENTITY_S.pack(why, process, generation, bytes(6), 0, bytes(4),
+                               bytes(4), bytes(4), bytes(4), b'', IDENTITY_OWN)
     return IDENTITY_S.pack(why, process, generation, mac, 0,
                            socket.inet_aton(address), b'\xff\xff\xff\0',
                            socket.inet_aton('10.0.0.1'), bytes(4), b'other',

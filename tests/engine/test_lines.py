@@ -78,10 +78,33 @@ class Wire(Bench):
         return [int(o[4].split()[1]) for o in self.ckptd.output
                 if o[4].startswith(word.encode() + b' ')]
 
-    def begin(self, why, mac, **more):
+    def begin(self, why, mac):
         """The next restore begins a new line, until an epoch of it is there"""
-        self.ckptd.line = lambda generation: [identity(why, generation, mac,
-                                                       **more)]
+        self.ckptd.line = lambda generation: [identity(why, generation, mac)]
+
+    def end_and_begin(self, why, mac, frames=5):
+        """A line that sends @frames ends, and the next restore begins another
+        """
+        self.start()
+        self.until_frames(frames)
+        self.kill()
+        self.begin(why, mac)
+
+    def check_frames(self, n, mac):
+        """The next @n are the new line's, and all before them were"""
+        self.until_frames(n)
+        check(all(f[:2] == (mac, 1) for f in self.frames), self.frames)
+
+    def commit_before_it_runs(self):
+        """The new line has an epoch, in which nothing happened"""
+        before = self.ckptd.generation
+        self.start(args=['-S'])
+        self.until(lambda: self.ckptd.sock and self.ckptd.generation > before,
+                   'HELLO')
+        self.ckptd.send(COMMIT_NOW)
+        self.until_epochs(1)
+        check(self.ckptd.line is None, 'the line has an epoch')
+        self.kill()
 
     def run_until_it_is_said(self, why, **more):
         told = self.said('line')
@@ -106,16 +129,12 @@ def test_fork_speaks_only_as_itself():
         b.run_until_it_is_said(FORK)
         b.until(lambda: b.said('generation'), 'the rest')
         check(b.said('generation') == [b.ckptd.generation], b.ckptd.output)
-        b.until_frames(20)
-        check(all(f[:2] == (NEW, 1) for f in b.frames), b.frames)
+        b.check_frames(20, NEW)
 
 
 def test_guest_that_does_not_listen_is_not_heard():
     with Wire('deaf=1') as b:
-        b.start()
-        b.until_frames(20)
-        b.kill()
-        b.begin(FORK, NEW)
+        b.end_and_begin(FORK, NEW, 20)
         b.run_until_it_is_said(FORK)
         for _ in range(3):              # and so in each later generation
             b.until_epochs(20)
@@ -127,14 +146,11 @@ def test_guest_that_does_not_listen_is_not_heard():
 
 
 def test_rollback_keeps_its_address():
-    with Wire('deaf=1') as b:
-        b.start()
-        b.until_frames(20)
-        b.kill()
-        b.begin(ROLLBACK, OWN)
-        b.run_until_it_is_said(ROLLBACK)
-        b.until_frames(20)
-        check(all(f[:2] == (OWN, 1) for f in b.frames), b.frames)
+    for mac in (OWN, None):             # told, or not
+        with Wire('deaf=1') as b:
+            b.end_and_begin(ROLLBACK, mac)
+            b.run_until_it_is_said(ROLLBACK)
+            b.check_frames(20, OWN)
 
 
 def test_what_lies_in_a_full_ring_is_discarded():
@@ -153,18 +169,14 @@ def test_what_lies_in_a_full_ring_is_discarded():
             b.stuffed = False
             b.begin(why, mac)
             b.run_until_it_is_said(why)
-            b.until_frames(50)
-            check(all(f[:2] == (mac, 1) for f in b.frames), b.frames)
+            b.check_frames(50, mac)
             found = re.findall(r'(\d+) descriptors discarded', b.errors())
             check([int(n) > 0 for n in found] == [True], b.errors())
 
 
 def test_line_is_said_until_an_epoch_of_it_is_durable():
     with Wire('') as b:
-        b.start()
-        b.until_frames(5)
-        b.kill()
-        b.begin(FORK, NEW)
+        b.end_and_begin(FORK, NEW)
         b.ckptd.hold_back = True
         for i in range(3):
             b.start()
@@ -176,41 +188,21 @@ def test_line_is_said_until_an_epoch_of_it_is_durable():
         b.run_until_it_is_said(FORK)
         b.kill()
         b.start()
-        b.until_frames(10)              # and not said again
-        check(all(f[:2] == (NEW, 1) for f in b.frames), b.frames)
+        b.check_frames(10, NEW)         # and not said again
 
 
 def test_guest_that_has_not_run_yet_is_told_after_a_recovery():
     with Wire('') as b:
-        b.start()
-        b.until_frames(5)
-        b.kill()
-        b.begin(FORK, NEW)
-        b.start(args=['-S'])
-        have = b.ckptd.generation
-        b.until(lambda: b.ckptd.generation > have, 'HELLO')
-        have = b.ckptd.committed
-        b.ckptd.send(COMMIT_NOW)
-        b.until(lambda: b.ckptd.committed > have, 'an epoch before it runs')
-        check(b.ckptd.line is None, 'the line has an epoch')
-        b.kill()
+        b.end_and_begin(FORK, NEW)
+        b.commit_before_it_runs()
         b.run_until_it_is_said(FORK)
-        b.until_frames(20)
-        check(all(f[:2] == (NEW, 1) for f in b.frames), b.frames)
+        b.check_frames(20, NEW)
 
 
 def test_fork_rolled_back_before_it_ran_is_still_a_fork():
     with Wire('') as b:
-        b.start()
-        b.until_frames(5)
-        b.kill()
-        b.begin(FORK, NEW)
-        b.start(args=['-S'])
-        b.until(lambda: b.ckptd.sock and b.ckptd.generation == 2, 'HELLO')
-        have = b.ckptd.committed
-        b.ckptd.send(COMMIT_NOW)
-        b.until(lambda: b.ckptd.committed > have, 'an epoch before it runs')
-        b.kill()
+        b.end_and_begin(FORK, NEW)
+        b.commit_before_it_runs()
         b.begin(ROLLBACK, NEW)
         b.run_until_it_is_said(FORK)
 
@@ -229,6 +221,7 @@ def bad_lines(generation):
         (line, [identity(FORK, generation, bytes(6))], None),
         (line, [identity(FORK, generation, b'\1' + NEW[1:])], None),
         (line, [identity(FORK, generation, NEW, process=16)], None),
+        (line, [identity(FORK, generation, NEW, flags=4)], None),
         (line, [identity(FORK, generation, NEW, flags=2)], None),
         (line, [good[:40] + b'x' * 64 + good[104:]], None),
         (line, [good, identity(ROLLBACK, generation, OWN, process=1)], None),

@@ -21,9 +21,9 @@ import time
 import bench_moves
 from harness import trace
 from harness.daemon import PROGRAMS, REDIS, CtlError, Daemon, free_port
-from harness.names import Client, name_checkpoint, start_forwarded
+from harness.names import name_checkpoint, start_forwarded
 from harness.redis_load import RedisLoad
-from harness.resp import command
+from harness.resp import Client, command
 from harness.waiting import Timeout
 
 PHASES = ("wait_ns", "scan_ns", "copy_ns", "devstate_ns", "pause_ns")

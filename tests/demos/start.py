@@ -18,8 +18,9 @@ import time
 
 from harness import factors
 from harness.daemon import PROGRAMS, REDIS, Daemon, free_port
-from harness.names import (Client, name_checkpoint, random_pairs,
-                           start_forwarded, start_from, value_of)
+from harness.names import (name_checkpoint, random_pairs, start_forwarded,
+                           start_from)
+from harness.resp import Client, value_of
 from harness.waiting import wait_for
 
 LABEL = "ready"

@@ -8,10 +8,11 @@ import stat
 import xml.etree.ElementTree as ElementTree
 
 from base import PROGRAMS, REDIS, RedisLoad, SluiceTest, free_port, wait_for
-from harness import names, trace
+from harness import trace
 from harness.daemon import CtlError
 from harness.hosts import Host, Network
 from harness.libvirt import QEMU_USER, Domain, Libvirtd, VirshError, installed
+from harness.names import name_checkpoint
 from harness.resp import Client
 
 EXIT = 2        # enum ckpt_output_kind
@@ -128,9 +129,9 @@ class Crashes(LibvirtTest):
         domain, port = self.redis()
         domain.define().start()
         self.ready(domain)
-        client = names.Client(("127.0.0.1", port))
+        client = Client(("127.0.0.1", port))
         client.ask("SET", "at", "label")
-        names.name_checkpoint(domain, "warm")
+        name_checkpoint(domain, "warm")
         for running in (True, False):
             client.ask("SET", "at", "later")
             generation = domain.status()["generation"]
@@ -140,7 +141,7 @@ class Crashes(LibvirtTest):
             self.daemon.ctl("rollback", "redis@warm")
             domain.wait_status(lambda s, g=generation: s["generation"] > g and
                                s["state"] == "running", 60, "at the label")
-            client = names.Client(("127.0.0.1", port))
+            client = Client(("127.0.0.1", port))
             self.assertEqual(client.ask("GET", "at"), b"label")
         self.assertEqual(domain.status()["recoveries"], 0)
         self.assertEqual(domain.state(), "running (booted)")
@@ -153,8 +154,8 @@ class Crashes(LibvirtTest):
         domain, port = self.redis()
         domain.define().start()
         self.ready(domain)
-        with Client("127.0.0.1", port) as client:
-            client.command("SET", "key", "kept")
+        with Client(("127.0.0.1", port)) as client:
+            client.ask("SET", "key", "kept")
             hidden = domain.bundle.rename(domain.directory / "hidden")
             domain.kill_qemu()
             status = domain.wait_state("failed")
@@ -166,7 +167,7 @@ class Crashes(LibvirtTest):
             self.assertIn("5 recoveries in a row", str(caught.exception))
             self.daemon.ctl("recover", domain.name)
             domain.wait_state("running")
-            self.assertEqual(client.command("GET", "key"), b"kept")
+            self.assertEqual(client.ask("GET", "key"), b"kept")
 
 
 class Virsh(LibvirtTest):
@@ -178,13 +179,13 @@ class Virsh(LibvirtTest):
         domain, port = self.redis()
         domain.define().start()
         self.ready(domain)
-        with Client("127.0.0.1", port) as client:
-            client.command("SET", "key", "kept")
+        with Client(("127.0.0.1", port)) as client:
+            client.ask("SET", "key", "kept")
             domain.virsh("destroy")
             domain.wait_state("waiting")
             self.assertEqual(domain.state(), "shut off (destroyed)")
             domain.start()
-            self.assertEqual(client.command("GET", "key"), b"kept")
+            self.assertEqual(client.ask("GET", "key"), b"kept")
 
             os.kill(domain.qemu_pid(), signal.SIGSTOP)
             domain.virsh("destroy")
@@ -194,15 +195,15 @@ class Virsh(LibvirtTest):
             self.assertEqual(status["recoveries"], 0)
             self.assertEqual(domain.state(), "shut off (destroyed)")
             domain.start()
-            self.assertEqual(client.command("GET", "key"), b"kept")
+            self.assertEqual(client.ask("GET", "key"), b"kept")
 
     def test_shutdown_and_reboot(self):
         """SIGTERM to the program; it ends, and boots anew."""
         domain, port = self.redis()
         domain.define().start()
         self.ready(domain)
-        with Client("127.0.0.1", port) as client:
-            client.command("SET", "key", "lost with the program")
+        with Client(("127.0.0.1", port)) as client:
+            client.ask("SET", "key", "lost with the program")
         domain.virsh("shutdown")
         domain.wait_state("waiting")
         domain.wait_domain("shut off (shutdown)")
@@ -211,18 +212,18 @@ class Virsh(LibvirtTest):
 
         domain.start()
         for verb in ("reboot", "reset"):
-            with Client("127.0.0.1", port) as client:
-                self.assertIsNone(client.command("GET", "key"))
-                client.command("SET", "key", "lost with the program")
+            with Client(("127.0.0.1", port)) as client:
+                self.assertIsNone(client.ask("GET", "key"))
+                client.ask("SET", "key", "lost with the program")
             starts = domain.logs().count("Ready to accept connections")
             domain.virsh(verb)
             wait_for(lambda n=starts: domain.logs().count(
                 "Ready to accept connections") > n, 120, "boots anew")
-        with Client("127.0.0.1", port) as client:
-            self.assertIsNone(client.command("GET", "key"))
-            client.command("SET", "key", "kept")
+        with Client(("127.0.0.1", port)) as client:
+            self.assertIsNone(client.ask("GET", "key"))
+            client.ask("SET", "key", "kept")
             domain.crash()
-            self.assertEqual(client.command("GET", "key"), b"kept")
+            self.assertEqual(client.ask("GET", "key"), b"kept")
 
     def reboot_up_to_the_exit(self, domain):
         """Of a reboot, until ckptd has heard that the program has ended;
@@ -299,10 +300,10 @@ class Virsh(LibvirtTest):
                 self.libvirtd.virsh(*words)
             self.assertIn("user-mode networking", str(caught.exception))
         self.assertEqual(domain.state().split()[0], "running")
-        with Client("127.0.0.1", port) as client:
-            client.command("SET", "key", "kept")
+        with Client(("127.0.0.1", port)) as client:
+            client.ask("SET", "key", "kept")
             domain.crash()
-            self.assertEqual(client.command("GET", "key"), b"kept")
+            self.assertEqual(client.ask("GET", "key"), b"kept")
 
     def test_autostart(self):
         """A domain that is marked so starts with libvirtd and goes on from its

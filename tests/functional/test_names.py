@@ -8,8 +8,9 @@ from base import (PROGRAMS, BridgeTest, RedisLoad, SluiceTest, free_port,
                   wait_for)
 from harness.by_hand import ByHand
 from harness.daemon import REDIS, CtlError, process_alive
-from harness.names import (Client, labels, name_checkpoint, random_pairs,
-                           start_forwarded, start_from, value_of)
+from harness.names import (labels, name_checkpoint, random_pairs,
+                           start_forwarded, start_from)
+from harness.resp import Client, value_of
 
 ORIGINAL, SECOND, THIRD = "10.77.0.9", "10.77.0.10", "10.77.0.11"
 KEYS = 5000

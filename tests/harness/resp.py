@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Redis serialization protocol (RESP2), as far as the load needs it."""
+"""The Redis serialization protocol (RESP2), as far as clients here need it."""
 
 import socket
+import time
+
+from .waiting import Timeout
+
+LOAD_BATCH = 2000           # requests sent before their replies are read
+RETRY_S = 0.001
 
 
 def command(*words):
@@ -19,34 +25,73 @@ class ReplyError(Exception):
 
 
 class Client:
-    """One connection, one question at a time; bytes and integers only."""
+    """One connection to a redis, one request after the other."""
 
-    def __init__(self, host, port, timeout_s=60):
-        self.socket = socket.create_connection((host, port), timeout_s)
-        self.stream = self.socket.makefile("rb")
+    def __init__(self, address, *words, timeout_s=60):
+        """Connect, again and again until something answers: a port of user-mode
+        networking takes connections before its guest does.  @words: what is
+        asked first, PING if nothing; self.first is the reply."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.sock = self.file = None
+            try:
+                self.sock = socket.create_connection(address, 5)
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.sock.settimeout(timeout_s)
+                self.file = self.sock.makefile("rb")
+                self.first = self.ask(*(words or ("PING",)))
+                return
+            except OSError as error:
+                self.close()
+                if time.monotonic() > deadline:
+                    raise Timeout(f"no reply from {address} within "
+                                  f"{timeout_s} s") from error
+            time.sleep(RETRY_S)
 
-    def command(self, *words):
-        """Send it and wait for the reply, however long the server is away."""
-        self.socket.sendall(command(*words))
-        line = self.stream.readline()
+    def ask(self, *words):
+        """The reply to one request: bytes, int, str or None."""
+        self.sock.sendall(command(*words))
+        return self._reply()
+
+    def _reply(self):
+        line = self.file.readline()
         if not line.endswith(b"\r\n"):
-            raise ConnectionError("connection closed within a reply")
+            raise ConnectionError("closed within a reply")
         kind, rest = line[:1], line[1:-2]
-        if kind == b"$":
-            length = int(rest)
-            return self.stream.read(length + 2)[:-2] if length >= 0 else None
+        if kind == b"-":
+            raise ReplyError(rest.decode())
         if kind == b":":
             return int(rest)
-        if kind != b"+":
-            raise ReplyError(line.decode())
-        return rest
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        return rest.decode()
+
+    def load(self, count, value_bytes=100):
+        """Set key:0 to key:@count-1, as a program's data set is loaded."""
+        for first in range(0, count, LOAD_BATCH):
+            numbers = range(first, min(first + LOAD_BATCH, count))
+            self.sock.sendall(b"".join(
+                command("SET", f"key:{n}", value_of(n, value_bytes))
+                for n in numbers))
+            for n in numbers:
+                if self._reply() != "OK":
+                    raise ReplyError(f"key:{n} was not set")
+
+    def close(self):
+        for end in (self.file, self.sock):
+            if end:
+                end.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.stream.close()
-        self.socket.close()
+        self.close()
+
+
+def value_of(number, value_bytes=100):
+    """What key:@number holds."""
+    return (b"%d-" % number * value_bytes)[:value_bytes]
 
 
 async def read_reply(reader):

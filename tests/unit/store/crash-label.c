@@ -71,16 +71,6 @@ static CkptdStore *open_store(struct crash_io *c, const char *dir)
     return s;
 }
 
-static void append(CkptdStore *s, struct store_guest *g, unsigned n_pages)
-{
-    g_autoptr(GError) error = NULL;
-
-    store_guest_scribble(g, n_pages);
-    store_guest_capture(g);
-    ckptd_store_append(s, g->slot, g->slot_bytes, &error);
-    g_assert_no_error(error);
-}
-
 static void note(struct moment *m, const struct store_guest *g)
 {
     m->epoch = g->epoch;
@@ -115,13 +105,13 @@ static void set_up(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
     g_assert_true(ckptd_store_begin_generation(s, &f->generation, &error));
     f->guest.generation = f->generation;
     for (i = 0; i < 12; i++) {
-        append(s, &f->guest, 6);
+        store_append(s, &f->guest, 6);
     }
     g_assert_true(ckptd_store_fold(s, &error));
     g_assert_true(write_label(f->disk, s, "one", &error));
     note(&f->named, &f->guest);
     for (i = 0; i < 6; i++) {
-        append(s, &f->guest, 5);
+        store_append(s, &f->guest, 5);
     }
     note(&f->last, &f->guest);
     ckptd_store_close(s);
@@ -169,8 +159,8 @@ static void check_store(struct fixture *f, struct crash_io *c, const char *dir,
     g_assert_cmpuint(g.generation, >, f->generation);
     memcpy(g.ram, m->ram, RAM_BYTES);
     g.epoch = m->epoch;
-    append(s, &g, 20);
-    append(s, &g, 3);
+    store_append(s, &g, 20);
+    store_append(s, &g, 3);
     g_assert_true(ckptd_store_fold(s, &error));
     g_assert_no_error(error);
     ckptd_store_close(s);

@@ -13,6 +13,13 @@
 
 #define PAGE CKPT_PAGE_BYTES
 
+const struct ckptd_store_params store_small = {
+    .segment_bytes = 256 << 10,
+    .fold_start_bytes = 256 << 10,
+    .tail_max_bytes = 64 << 20,
+    .manual = TRUE,
+};
+
 /**
  * store_guest_init() - RAM all zero, before its first checkpoint
  * @g:         the guest
@@ -161,6 +168,50 @@ void store_manifest(struct ckptd_manifest *m, uint64_t ram_pages)
         .ram_bytes = ram_pages * PAGE,
         .tsc_hz = 1000000000,
     };
+}
+
+/**
+ * store_create() - an empty store of a guest, in its first generation
+ * @dir:    of the store
+ * @g:      the guest
+ * @params: of the store
+ *
+ * Return: to be closed.
+ * Context: any.
+ */
+CkptdStore *store_create(const char *dir, const struct store_guest *g,
+                         const struct ckptd_store_params *params)
+{
+    g_autoptr(GError) error = NULL;
+    struct ckptd_manifest manifest;
+    uint64_t generation;
+    CkptdStore *s;
+
+    store_manifest(&manifest, g->ram_pages);
+    s = ckptd_store_create_full(dir, &manifest, params, ckptd_io_system(),
+                                &error);
+    g_assert_no_error(error);
+    ckptd_store_begin_generation(s, &generation, &error);
+    g_assert_no_error(error);
+    return s;
+}
+
+/**
+ * store_append() - one more epoch
+ * @s:       of the guest
+ * @g:       the guest
+ * @n_pages: to be changed first, somewhere
+ *
+ * Context: any.
+ */
+void store_append(CkptdStore *s, struct store_guest *g, unsigned n_pages)
+{
+    g_autoptr(GError) error = NULL;
+
+    store_guest_scribble(g, n_pages);
+    store_guest_capture(g);
+    ckptd_store_append(s, g->slot, g->slot_bytes, &error);
+    g_assert_no_error(error);
 }
 
 /**

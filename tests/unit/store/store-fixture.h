@@ -29,6 +29,9 @@ struct store_guest {
     gboolean with_hash;
 };
 
+/* Folds after few epochs, and only when a test says so. */
+extern const struct ckptd_store_params store_small;
+
 void store_guest_init(struct store_guest *g, uint64_t ram_pages, guint32 seed);
 void store_guest_clear(struct store_guest *g);
 void store_guest_write(struct store_guest *g, uint64_t page, uint8_t value);
@@ -36,6 +39,9 @@ void store_guest_scribble(struct store_guest *g, unsigned n_pages);
 void store_guest_capture(struct store_guest *g);
 
 void store_manifest(struct ckptd_manifest *m, uint64_t ram_pages);
+CkptdStore *store_create(const char *dir, const struct store_guest *g,
+                         const struct ckptd_store_params *params);
+void store_append(CkptdStore *s, struct store_guest *g, unsigned n_pages);
 void store_lay_tail(const struct store_guest *g, uint8_t *ram,
                     char *ret_devstate);
 uint8_t *store_rebuild(CkptdStore *s, const struct store_guest *g,

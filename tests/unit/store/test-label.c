@@ -13,13 +13,6 @@
 #define RAM_PAGES 256
 #define PAGE      4096
 
-static const struct ckptd_store_params small = {
-    .segment_bytes = 256 << 10,
-    .fold_start_bytes = 256 << 10,
-    .tail_max_bytes = 64 << 20,
-    .manual = TRUE,
-};
-
 /* @ram: as of the label "one" */
 struct fixture {
     char *dir;
@@ -33,16 +26,6 @@ struct fixture {
     uint8_t *ram;
     uint64_t epoch;
 };
-
-static void append_to(CkptdStore *store, struct store_guest *g, unsigned n)
-{
-    g_autoptr(GError) error = NULL;
-
-    store_guest_scribble(g, n);
-    store_guest_capture(g);
-    ckptd_store_append(store, g->slot, g->slot_bytes, &error);
-    g_assert_no_error(error);
-}
 
 static void write_label(struct fixture *f, const char *name)
 {
@@ -62,7 +45,6 @@ static void write_label(struct fixture *f, const char *name)
 static void set_up(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
-    uint64_t generation;
     unsigned i;
 
     f->dir = store_temp_dir();
@@ -73,15 +55,12 @@ static void set_up(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
     store_guest_init(&f->guest, RAM_PAGES, 11);
     f->guest.with_hash = TRUE;
     store_manifest(&f->manifest, RAM_PAGES);
-    f->store = ckptd_store_create_full(f->store_dir, &f->manifest, &small,
-                                       ckptd_io_system(), &error);
-    g_assert_no_error(error);
-    g_assert_true(ckptd_store_begin_generation(f->store, &generation, &error));
+    f->store = store_create(f->store_dir, &f->guest, &store_small);
     for (i = 0; i < 12; i++) {
-        append_to(f->store, &f->guest, 30);
+        store_append(f->store, &f->guest, 30);
     }
     g_assert_true(ckptd_store_fold(f->store, &error));
-    append_to(f->store, &f->guest, 3);
+    store_append(f->store, &f->guest, 3);
     write_label(f, "one");
     f->ram = g_memdup2(f->guest.ram, RAM_PAGES * PAGE);
     f->epoch = f->guest.epoch;
@@ -114,7 +93,7 @@ static CkptdStore *branch(struct fixture *f, const char *dir,
     ckptd_label_branch(ckptd_io_system(), f->label_dir, dir, &m, why,
                        generation, &error);
     g_assert_no_error(error);
-    s = ckptd_store_open_full(dir, &small, ckptd_io_system(), &error);
+    s = ckptd_store_open_full(dir, &store_small, ckptd_io_system(), &error);
     g_assert_no_error(error);
     return s;
 }
@@ -146,7 +125,7 @@ static void test_immutable(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
     unsigned i;
 
     for (i = 0; i < 12; i++) {
-        append_to(f->store, &f->guest, 60);
+        store_append(f->store, &f->guest, 60);
     }
     g_assert_true(ckptd_store_fold(f->store, &error));
     g_assert_true(
@@ -176,13 +155,14 @@ static void test_line(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
     g_assert_cmpuint(ckptd_store_line(s), ==, CKPT_LINE_FORK);
     ckptd_store_close(s);
 
-    s = ckptd_store_open_full(f->branch_dir, &small, ckptd_io_system(), NULL);
+    s = ckptd_store_open_full(f->branch_dir, &store_small, ckptd_io_system(),
+                              NULL);
     g_assert_cmpuint(ckptd_store_line(s), ==, CKPT_LINE_FORK);
     store_guest_init(&g, RAM_PAGES, 3);
     memcpy(g.ram, f->ram, RAM_PAGES * PAGE);
     g.epoch = f->epoch;
     g.generation = 2;
-    append_to(s, &g, 5);
+    store_append(s, &g, 5);
     g_assert_cmpuint(ckptd_store_line(s), ==, 0);
     check_ram(f, s, g.ram);
     ckptd_store_close(s);
@@ -208,7 +188,7 @@ static void test_fold(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
     g.generation = 8;
     g.with_hash = TRUE;
     for (i = 0; i < 60; i++) { /* more than its first segment holds */
-        append_to(s, &g, 40);
+        store_append(s, &g, 40);
     }
     g_assert_cmpint(access(origin, F_OK), ==, 0);
     ckptd_label_remove(ckptd_io_system(), f->labels_dir, "one", &error);
@@ -219,7 +199,8 @@ static void test_fold(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
     check_ram(f, s, g.ram);
     ckptd_store_close(s);
     check_verify(f->branch_dir);
-    s = ckptd_store_open_full(f->branch_dir, &small, ckptd_io_system(), NULL);
+    s = ckptd_store_open_full(f->branch_dir, &store_small, ckptd_io_system(),
+                              NULL);
     check_ram(f, s, g.ram);
     ckptd_store_close(s);
     store_guest_clear(&g);
@@ -268,7 +249,7 @@ static void test_rollback(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
     g_autofree char *meta = g_build_filename(f->store_dir, "meta", NULL);
     g_autoptr(GError) error = NULL;
 
-    append_to(f->store, &f->guest, 30);
+    store_append(f->store, &f->guest, 30);
     ckptd_store_close(f->store);
     g_assert_true(g_file_set_contents(meta, "x", 1, &error));
     f->store = branch(f, f->store_dir, CKPT_LINE_ROLLBACK, 5);
@@ -315,8 +296,8 @@ static void test_damage(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
         g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED);
         spoil(f->label_dir, places[i].file, places[i].at);
     }
-    f->store =
-        ckptd_store_open_full(f->store_dir, &small, ckptd_io_system(), NULL);
+    f->store = ckptd_store_open_full(f->store_dir, &store_small,
+                                     ckptd_io_system(), NULL);
     check_ram(f, f->store, f->guest.ram);
 }
 

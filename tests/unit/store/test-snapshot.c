@@ -18,23 +18,12 @@ struct fixture {
 
 static void open_store(struct fixture *f, gboolean manual)
 {
-    const struct ckptd_store_params small = {
-        .segment_bytes = 256 << 10,
-        .fold_start_bytes = 256 << 10,
-        .tail_max_bytes = 64 << 20,
-        .manual = manual,
-    };
-    g_autoptr(GError) error = NULL;
-    struct ckptd_manifest manifest;
-    uint64_t generation;
+    struct ckptd_store_params params = store_small;
 
-    store_manifest(&manifest, RAM_PAGES);
+    params.manual = manual;
     f->dir = store_temp_dir();
     store_guest_init(&f->guest, RAM_PAGES, 7);
-    f->store = ckptd_store_create_full(f->dir, &manifest, &small,
-                                       ckptd_io_system(), &error);
-    g_assert_no_error(error);
-    g_assert_true(ckptd_store_begin_generation(f->store, &generation, &error));
+    f->store = store_create(f->dir, &f->guest, &params);
 }
 
 static void set_up(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
@@ -57,12 +46,7 @@ static void tear_down(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
 
 static void append(struct fixture *f, unsigned n_pages)
 {
-    g_autoptr(GError) error = NULL;
-
-    store_guest_scribble(&f->guest, n_pages);
-    store_guest_capture(&f->guest);
-    ckptd_store_append(f->store, f->guest.slot, f->guest.slot_bytes, &error);
-    g_assert_no_error(error);
+    store_append(f->store, &f->guest, n_pages);
 }
 
 /* Each page once, none of them zero. */

@@ -57,18 +57,10 @@ static void reopen(struct fixture *f)
 
 static void set_up(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-    g_autoptr(GError) error = NULL;
-    struct ckptd_manifest manifest;
-    uint64_t generation;
-
     f->dir = store_temp_dir();
     store_guest_init(&f->guest, RAM_PAGES, 1);
-    store_manifest(&manifest, RAM_PAGES);
-    f->store = ckptd_store_create_full(f->dir, &manifest, &small,
-                                       ckptd_io_system(), &error);
-    g_assert_no_error(error);
-    g_assert_true(ckptd_store_begin_generation(f->store, &generation, &error));
-    g_assert_cmpuint(generation, ==, 1);
+    f->store = store_create(f->dir, &f->guest, &small);
+    g_assert_cmpuint(ckptd_store_generation(f->store), ==, 1);
 }
 
 static void tear_down(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
@@ -81,12 +73,7 @@ static void tear_down(struct fixture *f, gconstpointer data G_GNUC_UNUSED)
 
 static void append(struct fixture *f, unsigned n_pages)
 {
-    g_autoptr(GError) error = NULL;
-
-    store_guest_scribble(&f->guest, n_pages);
-    store_guest_capture(&f->guest);
-    ckptd_store_append(f->store, f->guest.slot, f->guest.slot_bytes, &error);
-    g_assert_no_error(error);
+    store_append(f->store, &f->guest, n_pages);
 }
 
 static void check_content(struct fixture *f)

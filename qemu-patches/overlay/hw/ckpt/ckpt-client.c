@@ -12,7 +12,6 @@
  * again, WELCOME(CONTINUE) says what is durable, and the rest is sent again.
  */
 #include "qemu/osdep.h"
-#include "qemu/host-utils.h"
 #include <poll.h>
 #include "qemu-version.h"
 #include "qemu/cutils.h"
@@ -203,18 +202,6 @@ bad:
 
 /* --- HELLO and its answer ------------------------------------------------ */
 
-static uint64_t tsc_hz(const CkptEngine *e)
-{
-    int64_t ns = MAX(get_clock() - e->clock_ns, 1);
-    uint64_t low, high;
-
-    /* 128 bits: a QEMU that reconnects may have run for years */
-    mulu64(&low, &high, cpu_get_host_ticks() - e->clock_ticks,
-           NANOSECONDS_PER_SECOND);
-    divu128(&low, &high, ns);
-    return low;
-}
-
 static void fill_hello(const CkptEngine *e, uint32_t flags,
                        struct ckpt_hello *hello)
 {
@@ -224,7 +211,7 @@ static void fill_hello(const CkptEngine *e, uint32_t flags,
         .version = CKPT_WIRE_VERSION,
         .flags = flags | (e->verify ? CKPT_HELLO_VERIFY : 0),
         .ram_bytes = machine->ram_size,
-        .tsc_hz = tsc_hz(e),
+        .tsc_hz = ckpt_tsc_hz(&e->made),
         .committed = e->committed,
         .page_bytes = CKPT_PAGE_BYTES,
         .devstate_max = CKPT_DEVSTATE_MAX,

@@ -24,6 +24,7 @@
 #include "qom/object.h"
 #include "qemu/notify.h"
 #include "hw/ckpt/ckpt-engine.h"
+#include "hw/ckpt/ckpt-tsc.h"
 #include "migration/vmstate.h"
 #include "ckpt-nic.h"
 
@@ -261,8 +262,7 @@ struct CkptEngine {
 
     Notifier shutdown;
     VMChangeStateEntry *first_run;
-    int64_t clock_ns;           /* two clocks at one instant: tsc_hz */
-    int64_t clock_ticks;
+    CkptTscSample made;         /* for HELLO's tsc_hz */
     struct ckpt_bye bye;        /* the last one; reason 0 = none yet */
     char *bye_text;
     bool bye_due;               /* it is not sent, or perhaps not ckptd's */

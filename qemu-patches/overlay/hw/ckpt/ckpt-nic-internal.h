@@ -13,6 +13,7 @@
 
 #include "hw/ckpt/ckpt-engine.h"
 #include "hw/ckpt/ckpt-gate.h"
+#include "hw/ckpt/ckpt-tsc.h"
 #include "hw/isa/isa.h"
 #include "net/net.h"
 #include "qemu/timer.h"
@@ -79,6 +80,7 @@ struct CkptNic {
     uint64_t commit_epoch;      /* that the last COMMIT asked for */
     uint64_t notify_epoch;      /* CKPT_INT_COMMIT when durable, 0 = none */
     uint64_t tsc_hz;            /* 0 = not yet measured */
+    CkptTscSample made;         /* to measure it from */
     uint64_t mailbox_seq;
     CkptNicMailbox mailbox;
     CkptIdentities own;         /* of this line, after a fork or rollback */

@@ -20,11 +20,9 @@
 #include "hw/irq.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
-#include "system/kvm.h"
 #include "ckpt-nic-internal.h"
 #include "trace.h"
 
-#define TSC_CALIBRATION_NS  (10 * SCALE_MS)
 #define CKPT_NIC_MTU_MAX    (CKPT_FRAME_MAX - CKPT_FRAME_MIN)
 #define CKPT_NIC_MTU_MIN    68          /* what IPv4 asks of a link */
 
@@ -108,30 +106,6 @@ static void rx_timer_cb(void *opaque)
 
 /* --- 64-bit parameters --------------------------------------------------- */
 
-/*
- * Frequency of the guest's time stamp counter.  KVM knows it; TCG's counter is
- * the host's own, to be compared with its clock for a moment.
- */
-static uint64_t measure_tsc_hz(void)
-{
-    int64_t hz = 0;
-    int64_t ns0, ns1, tsc0, tsc1;
-
-    if (kvm_enabled()) {
-        hz = object_property_get_int(OBJECT(first_cpu), "tsc-frequency", NULL);
-    }
-    if (hz > 0) {
-        return hz;
-    }
-    ns0 = get_clock();
-    tsc0 = cpu_get_host_ticks();
-    do {
-        ns1 = get_clock();
-        tsc1 = cpu_get_host_ticks();
-    } while (ns1 - ns0 < TSC_CALIBRATION_NS);
-    return muldiv64(tsc1 - tsc0, NANOSECONDS_PER_SECOND, ns1 - ns0);
-}
-
 static uint64_t mac_value(const CkptNic *s)
 {
     uint64_t v = 0;
@@ -172,7 +146,7 @@ static void latch(CkptNic *s, uint32_t sel)
         break;
     case CKPT_SEL_TSC_HZ:
         if (!s->tsc_hz) {
-            s->tsc_hz = measure_tsc_hz();
+            s->tsc_hz = ckpt_tsc_hz(&s->made);
             trace_ckpt_nic_tsc(s->tsc_hz);
         }
         s->value = s->tsc_hz;
@@ -611,6 +585,7 @@ static void ckpt_nic_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "checkpoints need a machine with one vCPU");
         return;
     }
+    s->made = ckpt_tsc_sample();
     timer_init_ns(&s->rx_timer, QEMU_CLOCK_VIRTUAL, rx_timer_cb, s);
     if (!ckpt_nic_host_realize(s, errp)) {
         return;

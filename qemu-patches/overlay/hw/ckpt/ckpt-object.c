@@ -160,8 +160,7 @@ static void ckpt_engine_instance_init(Object *obj)
     e->client.fd = -1;
     e->hold_fd = -1;
     e->staging.fd = -1;
-    e->clock_ns = get_clock();
-    e->clock_ticks = cpu_get_host_ticks();
+    e->made = ckpt_tsc_sample();
     g_queue_init(&e->mailbox);
     g_queue_init(&e->outputs);
     ckpt_engine_init_timers(e);

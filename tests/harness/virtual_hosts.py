@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,16 @@ from .waiting import wait_for
 
 VIRTHOST = ROOT / "tests/platform/virthost"
 BOOT_S = 240
+
+
+def tsc_khz():
+    """Of this machine, about; where its clock changes, so does this."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
+    return int(float(re.search(r"^cpu MHz\s*: (\S+)", cpuinfo,
+                               re.MULTILINE)[1]) * 1000)
+
+
+TSC_KHZ = tsc_khz()         # the same in all hosts
 
 
 class Agent:
@@ -150,7 +161,8 @@ class VirtualHost:
             self.process = self.network.namespace.popen(
                 [VIRTHOST, "boot", *channels], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,
-                env=dict(os.environ, VIRTHOST_QEMU=str(self.qemu)))
+                env=dict(os.environ, VIRTHOST_QEMU=str(self.qemu),
+                         VIRTHOST_TSC_KHZ=str(TSC_KHZ)))
 
     def wait_booted(self):
         """Until it takes orders; the first time, has what it needs."""

@@ -91,8 +91,7 @@ class Wire(Bench):
         self.ckptd.line = lambda generation: [identity(why, generation, mac)]
 
     def end_and_begin(self, why, mac, frames=5):
-        """A line that sends @frames ends, and the next restore begins another
-        """
+        """A line that sends @frames ends, the next restore begins another"""
         self.start()
         self.until_frames(frames)
         self.kill()

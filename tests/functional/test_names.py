@@ -422,16 +422,22 @@ class Rollbacks(NamesTest):
         self.daemon.ctl("rollback", "redis@warm")
         self.check_data(("127.0.0.1", self.port_of(guest)))
 
-    def test_rollback_of_a_guest_by_hand(self):
-        """Its QEMU is ended, and the same command line goes on from the label
-        under the same addresses, whether it ran or not."""
+    def start_by_hand(self):
+        """redis; its label "warm" knows that "at" is "label".  Return: it, a
+        port that leads to it, a client."""
         port = free_port()
-        guest = ByHand(self.daemon, *REDIS, name="mine", ports=[(port, 6379)])
-        guest.start()
+        guest = ByHand(self.daemon, *REDIS, name="mine",
+                       ports=[(port, 6379)]).start()
         guest.wait_log("Ready to accept")
         client = Client(("127.0.0.1", port))
         client.ask("SET", "at", "label")
         name_checkpoint(guest, "warm")
+        return guest, port, client
+
+    def test_rollback_of_a_guest_by_hand(self):
+        """Its QEMU is ended, and the same command line goes on from the label
+        under the same addresses, whether it ran or not."""
+        guest, port, client = self.start_by_hand()
         for running in (True, False):
             client.ask("SET", "at", "later")
             if not running:
@@ -454,13 +460,7 @@ class Rollbacks(NamesTest):
 
     def test_ckptd_dies_in_a_rollback_by_hand(self):
         """The same command line goes on from the old store or the new."""
-        port = free_port()
-        guest = ByHand(self.daemon, *REDIS, name="mine", ports=[(port, 6379)])
-        guest.start()
-        guest.wait_log("Ready to accept")
-        client = Client(("127.0.0.1", port))
-        client.ask("SET", "at", "label")
-        name_checkpoint(guest, "warm")
+        guest, port, client = self.start_by_hand()
         for poll_ms in (1, 2, 10, 30, 60):
             client.ask("SET", "at", "later")
             self.ckptd_dies_in_a_rollback(guest, poll_ms)

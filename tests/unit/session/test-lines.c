@@ -361,18 +361,11 @@ TEST(rollback)
     g_assert_cmpint(first_byte(f), ==, 'e');
 }
 
-/* The program had ended; the line that goes on before its end has not, not
- * even when it reaches the epoch of the end. */
-TEST(rollback_behind_the_end)
+/* The new line comes to the epoch in which the old one ended, and goes on. */
+static void reach_the_end(struct fixture *f)
 {
-    g_autofree char *dir = prepare_label(f);
-    uint64_t generation;
+    uint64_t generation = start_line(f, CKPT_LINE_ROLLBACK);
 
-    g_assert_cmpuint(ckptd_session_end_line(f->session), ==, 4);
-    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 4);
-    roll_back(f, dir, 0);
-    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 0);
-    generation = start_line(f, CKPT_LINE_ROLLBACK);
     commit(f, 3, generation, 'e');
     commit(f, 4, generation, 'f');
     die(f);
@@ -380,24 +373,31 @@ TEST(rollback_behind_the_end)
     start_same_line(f);
 }
 
+/* The program had ended; the line that goes on before its end has not, not
+ * even when it reaches the epoch of the end. */
+TEST(rollback_behind_the_end)
+{
+    g_autofree char *dir = prepare_label(f);
+
+    g_assert_cmpuint(ckptd_session_end_line(f->session), ==, 4);
+    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 4);
+    roll_back(f, dir, 0);
+    g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 0);
+    reach_the_end(f);
+}
+
 /* ckptd died in the rollback: the next one knows of the end, and only the store
  * knows of the line. */
 TEST(rollback_and_another_ckptd)
 {
     g_autofree char *dir = prepare_label(f);
-    uint64_t generation;
 
     f->ended_epoch = ckptd_session_end_line(f->session);
     roll_back(f, dir, 0);
     end_session(f);
     open_session(f, TRUE);
-    generation = start_line(f, CKPT_LINE_ROLLBACK);
+    reach_the_end(f);
     g_assert_cmpuint(ckptd_session_ended_epoch(f->session), ==, 0);
-    commit(f, 3, generation, 'e');
-    commit(f, 4, generation, 'f');
-    die(f);
-    drain(f);
-    start_same_line(f);
 }
 
 /* A label that is not there changes nothing, and no QEMU is welcomed. */

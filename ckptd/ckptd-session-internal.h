@@ -3,7 +3,8 @@
  * ckptd-session-internal.h - what the parts of a session share
  *
  * ckptd-session.c has the thread, its commands and its connections;
- * ckptd-welcome.c what comes before the first epoch: store, shared memory, HELLO;
+ * ckptd-welcome.c what comes before the first epoch: store, shared memory and
+ * HELLO;
  * ckptd-session-epoch.c the way of an epoch, and what else QEMU says;
  * ckptd-session-lines.c labels, and lines that begin with one;
  * ckptd-session-move.c how a guest comes and goes by QEMU's own migration.

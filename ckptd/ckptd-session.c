@@ -8,9 +8,9 @@
  * command or for the QEMU that it expects (by pid, checked with SO_PEERCRED;
  * that of an external guest is brought to it, see ckptd-engine-socket.c).
  * With one it sits in recvmsg() and nowhere else, and each message is worked on
- * in ckptd-session-epoch.c.  Commands wait until the connection ends; a connection that has to end is
- * shut down from outside.  The order in which the main thread gives them is
- * that of a guest's life:
+ * in ckptd-session-epoch.c.  Commands wait until the connection ends; one that
+ * has to end is shut down from outside.  The order in which the main thread
+ * gives commands is that of a guest's life:
  *
  *   prepare   the old QEMU is dead (its pidfd said so): begin a generation,
  *             durable (F1), and fill the restore slot, while QEMU boots

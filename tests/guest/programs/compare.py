@@ -11,7 +11,7 @@ import subprocess
 
 BUILD = os.environ.get('SLUICE_BUILD', 'build')
 PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
-            'signals', 'events', 'sockets', 'udp')
+            'signals', 'vdso', 'events', 'sockets', 'udp')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -4,7 +4,7 @@
 # library: the same static programs under Linux, through the library on Linux,
 # and in the guest
 
-core-tests_NAMES := hello memory clocks efault futex threads signals \
+core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
 	events sockets udp randoms
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))

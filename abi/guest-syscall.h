@@ -29,7 +29,7 @@
 #ifndef GUEST_SYSCALL_H
 #define GUEST_SYSCALL_H
 
-#define SYS_ABI_VERSION     1
+#define SYS_ABI_VERSION     2
 #define SYS_FIRST           0x1000
 #define SYS_LAST            0x1fff
 
@@ -91,6 +91,10 @@
 #define SYS_MAILBOX         0x1018
 /* thread_set(enum sys_thread_reg, value): FS or GS base of the caller */
 #define SYS_THREAD_SET      0x1019
+/* areas(u64 from, struct sys_area *, n <= SYS_AREAS_MAX) -> count: what is
+ * mapped and ends behind @from, by address, the library's range included; 0 at
+ * the end */
+#define SYS_AREAS           0x101a
 
 #define SYS_FOREVER         0xffffffffffffffffull
 
@@ -106,6 +110,8 @@
 
 #define SYS_REMAP_MAYMOVE   1
 #define SYS_REMAP_FIXED     2
+
+#define SYS_AREAS_MAX       32
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -163,6 +169,14 @@ struct sys_ublock {
     struct sys_context context[2]; /* 64 */
 };
 
+struct sys_area {
+    uint64_t start;             /*  0 */
+    uint64_t end;               /*  8 */
+    uint64_t resident_bytes;    /* 16 pages that were touched */
+    uint32_t prot;              /* 24 SYS_PROT_* */
+    uint32_t reserved;          /* 28 zero */
+};
+
 #define SYS_THREAD_UBLOCK   2   /* thread_set(): ublock of the first thread */
 
 /*
@@ -193,6 +207,8 @@ _Static_assert(offsetof(struct sys_context, xsave) == 184, "offset");
 _Static_assert(sizeof(struct sys_ublock) == 448, "size");
 _Static_assert(offsetof(struct sys_ublock, context) == 64, "offset");
 _Static_assert(sizeof(struct sys_net) == 48, "size");
+_Static_assert(sizeof(struct sys_area) == 32, "size");
+_Static_assert(offsetof(struct sys_area, prot) == 24, "offset");
 
 #endif /* __ASSEMBLER__ */
 #endif

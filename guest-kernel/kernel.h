@@ -216,6 +216,7 @@ int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
 uint64_t vm_find_free(struct vm *vm, uint64_t bytes, bool library);
 bool vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error);
 void *vm_pin(struct vm *vm, uint64_t vaddr);
+bool vm_area(struct vm *vm, uint64_t from, struct sys_area *ret_area);
 
 /* ---- process.c ---- */
 struct net_port;
@@ -407,6 +408,7 @@ int64_t sys_unmap(const uint64_t arg[6]);
 int64_t sys_protect(const uint64_t arg[6]);
 int64_t sys_remap(const uint64_t arg[6]);
 int64_t sys_discard(const uint64_t arg[6]);
+int64_t sys_areas(const uint64_t arg[6]);
 
 /* ---- sys_net.c: packets, commit and all that the NIC tells ---- */
 int64_t sys_net_attach(const uint64_t arg[6]);

@@ -133,3 +133,30 @@ int64_t sys_discard(const uint64_t arg[6])
     process_forget_ublocks(current->process, arg[0], arg[0] + bytes);
     return vm_discard(&current->process->vm, arg[0], arg[0] + bytes);
 }
+
+/**
+ * sys_areas - list what is mapped
+ * @arg: address to begin at, struct sys_area of the caller, how many
+ *
+ * Return: how many were written, -EINVAL, -EFAULT.
+ */
+int64_t sys_areas(const uint64_t arg[6])
+{
+    uint64_t from = arg[0];
+    struct sys_area area;
+    uint64_t n;
+
+    if (arg[2] > SYS_AREAS_MAX) {
+        return -EINVAL;
+    }
+    for (n = 0; n < arg[2]; n++) {
+        if (!vm_area(&current->process->vm, from, &area)) {
+            break;
+        }
+        if (copy_to_user(arg[1] + n * sizeof(area), &area, sizeof(area)) != 0) {
+            return -EFAULT;
+        }
+        from = area.end;
+    }
+    return (int64_t)n;
+}

@@ -31,6 +31,7 @@ static const syscall_fn table[] = {
     [SYS_RESUME - SYS_FIRST] = sys_resume,
     [SYS_MAILBOX - SYS_FIRST] = sys_mailbox,
     [SYS_THREAD_SET - SYS_FIRST] = sys_thread_set,
+    [SYS_AREAS - SYS_FIRST] = sys_areas,
 };
 
 /* Hand an unknown call to the process's handler: see guest-syscall.h. */

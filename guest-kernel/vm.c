@@ -642,3 +642,32 @@ void *vm_pin(struct vm *vm, uint64_t vaddr)
     entry = pt_entry(vm->root, ALIGN_DOWN(vaddr, PAGE_BYTES));
     return pmem_to_virt((*entry & PTE_ADDR) + vaddr % PAGE_BYTES);
 }
+
+/**
+ * vm_area - describe one area
+ * @vm: the space
+ * @from: the first one that ends behind this address
+ * @ret_area: what it is
+ *
+ * Return: false if there is none.
+ */
+bool vm_area(struct vm *vm, uint64_t from, struct sys_area *ret_area)
+{
+    struct vma *vma = vma_find(vm, from);
+    uint64_t at, bytes = 0;
+
+    if (IS_END(vm, vma)) {
+        return false;
+    }
+    for (at = vma->start; pt_next(vm->root, &at, vma->end) != NULL;
+         at += PAGE_BYTES) {
+        bytes += PAGE_BYTES;
+    }
+    *ret_area = (struct sys_area){
+        .start = vma->start,
+        .end = vma->end,
+        .resident_bytes = bytes,
+        .prot = vma->prot,
+    };
+    return true;
+}

@@ -6,6 +6,7 @@
  * linux-thread.c    threads: each has Syscall User Dispatch and a signal stack
  * linux-signal.c    host signals become reflections and upcalls
  * linux-net.c       a TAP device becomes struct sys_net
+ * linux-areas.c     mappings, as Linux lists them
  * linux-clock.c     struct guest_shared of this host
  * runner.c          the command: makes a bundle of its arguments
  */

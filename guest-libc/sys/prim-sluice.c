@@ -108,6 +108,11 @@ long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags)
     return kernel_call(SYS_DISCARD, addr, len_bytes, flags, 0, 0);
 }
 
+long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n)
+{
+    return kernel_call(SYS_AREAS, from, (uint64_t)ret_areas, n, 0, 0);
+}
+
 long prim_thread_create(const struct sys_thread *thread)
 {
     return kernel_call(SYS_THREAD_CREATE, (uint64_t)thread, 0, 0, 0, 0);

@@ -58,6 +58,8 @@ long prim_remap(uint64_t old, size_t old_bytes, size_t new_bytes,
                 uint32_t flags, uint64_t new_addr);
 /* Make the pages zero and untouched again. */
 long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags);
+/* Up to @n mappings that end behind @from, by address: how many there were. */
+long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n);
 
 /* Threads ------------------------------------------------------------- */
 

@@ -219,6 +219,57 @@ static void a_thousand_areas_split_and_join(void)
     CHECK(kcall(SYS_UNMAP, addr, 2000 * PAGE, 0) == 0);
 }
 
+/*
+ * How many areas lie in [start, end); the last of them is left in *area.  0:
+ * the list is wrong.
+ */
+static unsigned int count_areas(uint64_t start, uint64_t end,
+                                struct sys_area *area)
+{
+    struct sys_area some[3];
+    unsigned int count = 0;
+    int64_t n, i;
+
+    while ((n = kcall(SYS_AREAS, start, some, 3)) > 0) {
+        for (i = 0; i < n && some[i].start < end; i++) {
+            if (some[i].start >= some[i].end || some[i].end <= start) {
+                return 0;
+            }
+            *area = some[i];
+            start = some[i].end;
+            count++;
+        }
+        if (i < n) {
+            break;
+        }
+    }
+    return n < 0 ? 0 : count;
+}
+
+static void areas_are_listed(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 32 * PAGE, RW, 0);
+    struct sys_area area;
+
+    CHECK(kcall(SYS_UNMAP, addr + 16 * PAGE, 2 * PAGE, 0) == 0);
+    CHECK(kcall(SYS_PROTECT, addr, PAGE, SYS_PROT_READ, 0) == 0);
+    CHECK(kcall(SYS_MAP, addr + 16 * PAGE, PAGE, 0,
+                SYS_MAP_NOREPLACE | SYS_MAP_RESERVE) > 0);
+    *(volatile char *)(addr + 20 * PAGE) = 1;
+    *(volatile char *)(addr + 21 * PAGE) = 1;
+    CHECK(count_areas(addr, addr + 32 * PAGE, &area) == 4);
+    CHECK(area.start == addr + 18 * PAGE && area.end >= addr + 32 * PAGE);
+    CHECK(area.prot == RW && area.resident_bytes >= 2 * PAGE);
+    CHECK(count_areas(addr + 16 * PAGE, addr + 17 * PAGE, &area) == 1);
+    CHECK(area.prot == 0 && area.resident_bytes == 0);
+    CHECK(count_areas(0, LIBRARY_END, &area) > 4);
+    CHECK(kcall(SYS_AREAS, LIBRARY_END, &area, 1) == 0);
+    CHECK(kcall(SYS_AREAS, 0, &area, 0) == 0);
+    CHECK(kcall(SYS_AREAS, 0, &area, SYS_AREAS_MAX + 1) == -EINVAL);
+    CHECK(kcall(SYS_AREAS, 0, 8, 1) == -EFAULT);
+    CHECK(kcall(SYS_UNMAP, addr, 32 * PAGE, 0) == 0);
+}
+
 static void boot_info_says_the_truth(void)
 {
     const struct boot_bundle *bundle = (const void *)boot_info->bundle;
@@ -249,6 +300,7 @@ const struct test memory_tests[] = {
     { "a program may map memory to write and run", a_program_may_map_wx },
     { "out of memory is survived", out_of_memory_is_survived },
     { "a thousand areas split and join", a_thousand_areas_split_and_join },
+    { "areas are listed", areas_are_listed },
     { "boot info says the truth", boot_info_says_the_truth },
 };
 const unsigned int n_memory_tests = N_ELEMENTS(memory_tests);

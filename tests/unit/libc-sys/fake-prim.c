@@ -137,6 +137,14 @@ long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags)
     return memory(addr, len_bytes, 0, flags);
 }
 
+long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n)
+{
+    (void)from;
+    (void)ret_areas;
+    (void)n;
+    return 0;
+}
+
 long prim_thread_create(const struct sys_thread *thread)
 {
     (void)thread;

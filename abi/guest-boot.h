@@ -27,6 +27,10 @@
 #define BOOT_SHARED         0xffffffffu
 #define BOOT_MAX_ENTRIES    65536u
 #define BOOT_MAX_PROCESSES  16u
+/* BOOT_ARGV and BOOT_ENVP: one string with its NUL; all strings of a process
+ * and 8 bytes for each, a quarter of the first stack, as Linux has it */
+#define BOOT_STRING_MAX     (128u << 10)
+#define BOOT_STRINGS_MAX    (2u << 20)
 
 enum boot_entry_type {
     BOOT_LIBRARY = 1,   /* ELF of the system library */

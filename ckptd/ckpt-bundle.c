@@ -241,6 +241,13 @@ gboolean ckpt_bundle_add_strings(CkptBundle *bundle, enum boot_entry_type type,
                         "'%s' is not NAME=VALUE", strings[i]);
             return FALSE;
         }
+        if (strlen(strings[i]) >= BOOT_STRING_MAX) {
+            g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                        "'%.40s...': one argument or variable has at most %u "
+                        "bytes",
+                        strings[i], BOOT_STRING_MAX - 1);
+            return FALSE;
+        }
         g_byte_array_append(joined, (const guint8 *)strings[i],
                             strlen(strings[i]) + 1);
     }
@@ -329,6 +336,54 @@ static gboolean check_complete(CkptBundle *bundle, GError **error)
     return TRUE;
 }
 
+/* Bytes on the first stack of the strings of @type that @process finds. */
+static guint64 strings_bytes(CkptBundle *bundle, enum boot_entry_type type,
+                             guint process)
+{
+    const struct item *item, *found = NULL;
+    const char *bytes;
+    guint64 sum;
+    gsize len, i;
+
+    for (i = 0; i < bundle->items->len; i++) {
+        item = &g_array_index(bundle->items, struct item, i);
+        if (item->entry.type == type &&
+            (item->entry.process == process ||
+             (!found && item->entry.process == BOOT_SHARED))) {
+            found = item;
+        }
+    }
+    if (!found) {
+        return 0;
+    }
+    bytes = g_bytes_get_data(found->data, &len);
+    sum = len;
+    for (i = 0; i < len; i++) {
+        sum += bytes[i] ? 0 : sizeof(guint64);
+    }
+    return sum;
+}
+
+static gboolean check_strings(CkptBundle *bundle, GError **error)
+{
+    guint64 bytes;
+    guint i;
+
+    for (i = 0; i < bundle->n_processes; i++) {
+        bytes = strings_bytes(bundle, BOOT_ARGV, i) +
+                strings_bytes(bundle, BOOT_ENVP, i);
+        if (bytes > BOOT_STRINGS_MAX) {
+            g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                        "argument list too long: arguments and environment "
+                        "take %" G_GUINT64_FORMAT " bytes, with 8 for each, "
+                        "and may take %u",
+                        bytes, BOOT_STRINGS_MAX);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 /**
  * ckpt_bundle_build() - the bundle as bytes
  * @bundle: what to put in
@@ -350,7 +405,7 @@ GBytes *ckpt_bundle_build(CkptBundle *bundle, GError **error)
     guint8 *out;
     guint i;
 
-    if (!check_complete(bundle, error)) {
+    if (!check_complete(bundle, error) || !check_strings(bundle, error)) {
         return NULL;
     }
     for (i = 0; i < bundle->items->len; i++) {

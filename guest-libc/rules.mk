@@ -18,9 +18,9 @@ LIBOS_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only \
 	-fno-tree-loop-distribute-patterns -fno-common -U_FORTIFY_SOURCE -I.
 
 LIBOS_SYS := thread lock futex memory signal sigframe deliver upcall time \
-	ident mailbox log string uaccess xstate sys-table \
+	ident mailbox log format report string uaccess xstate sys-table \
 	no-rooms
-LIBOS_START := boot bundle elf stack vdso
+LIBOS_START := boot bundle elf place stack vdso
 
 LIBOS_OBJS := $(LIBOS_SYS:%=$(LIBOS_B)/sys/%.o) \
 	$(LIBOS_START:%=$(LIBOS_B)/start/%.o) \
@@ -30,7 +30,7 @@ LIBOS_SLUICE_OBJS := $(LIBOS_B)/sys/prim-sluice.o \
 	$(LIBOS_B)/start/start-sluice.S.o
 LIBOS_LINUX_OBJS := $(LIBOS_B)/host/entry-linux.S.o \
 	$(patsubst %,$(LIBOS_B)/host/%.o,prim-linux linux-clock linux-thread \
-	linux-signal linux-net runner)
+	linux-signal linux-net linux-areas runner)
 
 -include guest-libc/net.mk
 -include guest-libc/posix.mk

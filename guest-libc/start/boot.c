@@ -24,6 +24,19 @@ static _Noreturn void refuse(const char *program, const char *why)
     prim_exit(STATUS_CANNOT_RUN);
 }
 
+/* As Linux does at execve(). */
+static void name_first_thread(const char *path)
+{
+    const char *name = path;
+
+    for (; *path; path++) {
+        if (path[0] == '/') {
+            name = path + 1;
+        }
+    }
+    report_rename(thread_tid(), name);
+}
+
 static void start_rooms(void)
 {
     struct bundle_data net = bundle_find(BOOT_NET);
@@ -69,6 +82,7 @@ _Noreturn void boot_main(const struct boot_info *info)
     if (wrong) {
         refuse(stack.program, wrong);
     }
+    name_first_thread(stack.program);
     process.brk_start = process.brk_now = image.end;
     stack.argv = bundle_find(BOOT_ARGV);
     stack.envp = bundle_find(BOOT_ENVP);

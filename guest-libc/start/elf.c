@@ -9,6 +9,7 @@
 #include <elf.h>
 #include <string.h>
 #include "guest-libc/start/elf.h"
+#include "guest-libc/start/place.h"
 #include "guest-libc/sys/libos.h"
 
 #define PAGE_MASK 4095ull
@@ -75,6 +76,7 @@ static const char *load_segment(const Elf64_Phdr *p, const uint8_t *file,
     if (prim_protect(start, end - start, segment_prot(p), 0) < 0) {
         return "cannot protect a segment";
     }
+    place_segment(base + p->p_vaddr, p->p_filesz, p->p_offset, segment_prot(p));
     return NULL;
 }
 

@@ -4,16 +4,19 @@
  *
  * From the top down: the strings, 16 random bytes, then the vectors in the
  * order of the x86-64 psABI, RSP at argc.
+ *
+ * Strings and the pointers to them may take a quarter of the stack, and one
+ * string BOOT_STRING_MAX bytes, as in Linux' execve().  ckpt-bundle has told
+ * the user already.
  */
 #include <elf.h>
 #include <string.h>
+#include "guest-libc/start/place.h"
 #include "guest-libc/start/stack.h"
 #include "guest-libc/sys/libos.h"
 
 #define PAGE_BYTES     4096u
 #define STACK_BYTES    (8u << 20)
-#define STRINGS_MAX    (1u << 20) /* of arguments and environment */
-#define VECTOR_MAX     16384u     /* pointers in argv and envp */
 #define RANDOM_BYTES   16u
 #define SIGFRAME_BYTES 1024u /* of a signal frame, without xsave */
 
@@ -33,21 +36,25 @@ static uint64_t put_bytes(struct builder *b, const void *from, size_t n)
     return (uint64_t)b->strings;
 }
 
-/* NUL terminated strings, one after the other; the last must end. */
-static bool is_sound(const struct bundle_data *d)
+/*
+ * NUL terminated strings, one after the other: their number, or false if one
+ * is too long or the last does not end.
+ */
+static bool count_strings(const struct bundle_data *d, size_t *ret_count)
 {
-    return d->len_bytes <= STRINGS_MAX &&
-           (!d->len_bytes || d->bytes[d->len_bytes - 1] == '\0');
-}
-
-static size_t count_strings(const struct bundle_data *d)
-{
-    size_t i, n = 0;
+    size_t i, begin = 0, n = 0;
 
     for (i = 0; i < d->len_bytes; i++) {
-        n += d->bytes[i] == '\0';
+        if (i - begin >= BOOT_STRING_MAX) {
+            return false;
+        }
+        if (d->bytes[i] == '\0') {
+            begin = i + 1;
+            n++;
+        }
     }
-    return n;
+    *ret_count = n;
+    return begin == d->len_bytes;
 }
 
 static void put_vector(struct builder *b, uint64_t strings, size_t n)
@@ -109,13 +116,27 @@ static void put_auxv(struct builder *b, const struct stack_input *in,
 
 static uint8_t *stack_map(void)
 {
+    struct program_place *place = place_to_fill();
     long addr = prim_map(0, STACK_BYTES + PAGE_BYTES,
                          SYS_PROT_READ | SYS_PROT_WRITE, 0);
 
     if (addr < 0 || prim_protect(addr, PAGE_BYTES, 0, 0) < 0) {
         return NULL;
     }
-    return (uint8_t *)addr + PAGE_BYTES + STACK_BYTES;
+    place->stack_start = addr + PAGE_BYTES;
+    place->stack_end = place->stack_start + STACK_BYTES;
+    return (uint8_t *)place->stack_end;
+}
+
+/* Do they fit?  Then how many there are. */
+static bool measure(const struct stack_input *in, size_t *ret_argc,
+                    size_t *ret_envc)
+{
+    return count_strings(&in->argv, ret_argc) &&
+           count_strings(&in->envp, ret_envc) &&
+           in->argv.len_bytes + in->envp.len_bytes +
+                   (*ret_argc + *ret_envc) * sizeof(uint64_t) <=
+               BOOT_STRINGS_MAX;
 }
 
 /**
@@ -127,14 +148,13 @@ static uint8_t *stack_map(void)
  */
 uint64_t stack_build(const struct stack_input *in)
 {
-    size_t argc = count_strings(&in->argv);
-    size_t envc = count_strings(&in->envp);
+    struct program_place *place = place_to_fill();
     struct builder b = { 0 };
-    uint64_t program, random, argv, envp;
+    uint64_t program, random;
+    size_t argc, envc;
     uint64_t *rsp;
 
-    if (!is_sound(&in->argv) || !is_sound(&in->envp) ||
-        argc + envc > VECTOR_MAX) {
+    if (!measure(in, &argc, &envc)) {
         return 0;
     }
     b.strings = stack_map();
@@ -142,9 +162,15 @@ uint64_t stack_build(const struct stack_input *in)
         return 0;
     }
     program = put_bytes(&b, in->program, strlen(in->program) + 1);
-    envp = put_bytes(&b, in->envp.bytes, in->envp.len_bytes);
-    argv = argc ? put_bytes(&b, in->argv.bytes, in->argv.len_bytes) : program;
-    argc = argc ? argc : 1;
+    place->env_end = program;
+    place->env_start = put_bytes(&b, in->envp.bytes, in->envp.len_bytes);
+    place->args_end = place->env_start;
+    if (argc) {
+        place->args_start = put_bytes(&b, in->argv.bytes, in->argv.len_bytes);
+    } else {
+        argc = 1;
+        place->args_start = put_bytes(&b, in->program, strlen(in->program) + 1);
+    }
     random = put_bytes(&b, in->random, RANDOM_BYTES);
 
     /* Room for the platform's name is in the rounding: it comes last. */
@@ -152,8 +178,12 @@ uint64_t stack_build(const struct stack_input *in)
     rsp -= (1 + argc + 1 + envc + 1 + AUX_WORDS + 1) & ~1ull;
     b.vector = rsp;
     *b.vector++ = argc;
-    put_vector(&b, argv, argc);
-    put_vector(&b, envp, envc);
+    put_vector(&b, place->args_start, argc);
+    put_vector(&b, place->env_start, envc);
+    place->auxv = (uint64_t)b.vector;
     put_auxv(&b, in, program, random);
+    place->auxv_bytes = (uint64_t)b.vector - place->auxv;
+    place->stack_first = (uint64_t)rsp;
+    place->vdso = in->vdso;
     return (uint64_t)rsp;
 }

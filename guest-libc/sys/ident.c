@@ -19,7 +19,6 @@
 #define OPEN_FILES_MAX  16384u
 #define STACK_MAX_BYTES (8u << 20)
 #define RANDOM_CHUNK    256u
-#define NAME_BYTES      16u /* of PR_SET_NAME */
 
 static uint32_t file_mask = 022; /* umask(); lock */
 
@@ -99,26 +98,26 @@ static long ident_uname(struct sys_args *args)
 
 static long ident_prctl(struct sys_args *args)
 {
-    static char name[NAME_BYTES] = "program"; /* lock */
-    char new_name[NAME_BYTES];
+    char name[THREAD_NAME_BYTES];
     long ret;
 
     switch (args->arg[0]) {
     case PR_SET_NAME:
-        ret = strncpy_from_user(new_name, args->arg[1], NAME_BYTES);
+        memset(name, 0, sizeof(name));
+        ret = strncpy_from_user(name, args->arg[1], sizeof(name));
         if (ret == -EFAULT) {
             return ret;
         }
-        new_name[NAME_BYTES - 1] = '\0';
+        name[sizeof(name) - 1] = '\0';
         lib_lock();
-        memcpy(name, new_name, NAME_BYTES);
-        lib_unlock();
-        return 0;
-    case PR_GET_NAME:
-        lib_lock();
-        ret = copy_to_user(args->arg[1], name, NAME_BYTES);
+        ret = report_rename(thread_tid(), name);
         lib_unlock();
         return ret;
+    case PR_GET_NAME:
+        lib_lock();
+        memcpy(name, thread_self()->name, sizeof(name));
+        lib_unlock();
+        return copy_to_user(args->arg[1], name, sizeof(name));
     case PR_GET_DUMPABLE:
         return 1;
     case PR_SET_DUMPABLE:

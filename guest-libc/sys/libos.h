@@ -20,6 +20,7 @@
 #ifndef LIBOS_H
 #define LIBOS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -81,6 +82,8 @@ void lib_wake(uint32_t *word, uint32_t count);
 
 struct thread;
 
+#define THREAD_NAME_BYTES 16u /* with the NUL */
+
 static inline struct thread *thread_self(void)
 {
     struct thread *t;
@@ -97,6 +100,28 @@ int thread_tid(void);
  * return; it is entered without the lock.  Return: 0 or negative errno.
  */
 long thread_spawn_helper(void (*run)(void *arg), void *arg);
+
+/* What /proc tells of a thread of the program. */
+struct thread_report {
+    int tid;
+    bool sleeps;
+    char name[THREAD_NAME_BYTES];
+    uint64_t blocked, pending; /* signals */
+};
+/* The thread with the least number from @tid on: false if there is none.
+ * Context: lock held. */
+bool report_thread(int tid, struct thread_report *ret_report);
+/* Another name for a thread: 0 or -ESRCH.  Context: lock held. */
+long report_rename(int tid, const char *name);
+
+/* What /proc tells of the process. */
+struct process_report {
+    int pid, n_threads;
+    uint64_t pending, ignored, caught; /* signals */
+    uint64_t heap_start, heap_end;     /* of brk() */
+};
+/* Context: lock held. */
+void report_process(struct process_report *ret_report);
 
 /* Signals ---------------------------------------------------------------- */
 
@@ -126,7 +151,16 @@ void lib_pages_free(void *addr, size_t len_bytes);
 
 /* Log ---------------------------------------------------------------------- */
 
-/* %s %c %d %u %x %lx %ld %lu %p %%, field widths as in %08x; one line each. */
+/*
+ * %s %c %d %u %o %x %lx %ld %lu %p %%, field widths as in %08x; a string is
+ * filled up behind it.
+ */
+struct format_sink {
+    void (*put)(void *to, char c);
+    void *to;
+};
+void lib_format(const struct format_sink *sink, const char *f, va_list args);
+/* One line each. */
 void lib_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Our own broken invariant: report, then end the process. */
 _Noreturn void lib_panic(const char *format, ...)
@@ -167,6 +201,28 @@ void net_kick(void);
 void net_restored(void);
 /* Another line of this guest begins (R2). Context: lock held. */
 void net_new_line(const struct ckpt_identity *id);
+
+/* The program ------------------------------------------------------------------- */
+
+#define PROGRAM_SEGMENTS_MAX 16u
+
+struct program_segment {
+    uint64_t start, end; /* whole pages that hold bytes of the file */
+    uint64_t offset;     /* in the file */
+};
+
+/* Where the program lies; constant once it runs. */
+struct program_place {
+    struct program_segment segments[PROGRAM_SEGMENTS_MAX];
+    uint32_t n_segments;
+    uint64_t text_start, text_end, data_start, data_end;
+    uint64_t stack_start, stack_end; /* the first thread's, without its guard */
+    uint64_t stack_first;            /* RSP at the first instruction */
+    uint64_t args_start, args_end, env_start, env_end; /* strings */
+    uint64_t auxv, auxv_bytes;
+    uint64_t vdso; /* 0: none */
+};
+const struct program_place *program_place(void);
 
 /* The boot bundle: entries of this process -------------------------------------- */
 

@@ -238,6 +238,7 @@ static long thread_clone(struct sys_args *args)
     }
     t->fs_base = flags & CLONE_SETTLS ? args->arg[4] : parent->fs_base;
     t->signal_mask = parent->signal_mask;
+    memcpy(t->name, parent->name, sizeof(t->name));
     t->clear_child_tid = flags & CLONE_CHILD_CLEARTID ? args->arg[3] : 0;
 
     lib_lock();

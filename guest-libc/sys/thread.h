@@ -63,6 +63,7 @@ struct thread {
     uint64_t restart_number; /* owner; call that said LIB_RESTART, + 1 */
     struct alt_stack alt;
     struct signal_queue signals;
+    char name[THREAD_NAME_BYTES]; /* of PR_SET_NAME */
 };
 
 struct process {

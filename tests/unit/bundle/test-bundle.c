@@ -131,6 +131,40 @@ TEST(whole_bundle)
     g_assert_cmpuint(e.len_bytes, ==, sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr));
 }
 
+/* As much as the first stack takes, and one byte more. */
+TEST(arguments_have_a_limit)
+{
+    g_autofree char *most = g_strnfill(BOOT_STRING_MAX - 1, 'x');
+    g_autofree char *more = g_strnfill(BOOT_STRING_MAX, 'x');
+    guint n = BOOT_STRINGS_MAX / (sizeof(guint64) + 2);
+    const char *one[] = { most, NULL };
+    const char *const env[] = { "A=1", NULL };
+    g_autofree const char **many = g_new0(const char *, n + 1);
+    g_autoptr(CkptBundle) bundle = ckpt_bundle_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+
+    for (guint i = 0; i < n; i++) {
+        many[i] = "y";
+    }
+    g_assert_true(ckpt_bundle_add_library(bundle, f->elf, &error));
+    for (guint i = 0; i < 2; i++) {
+        g_assert_true(ckpt_bundle_add_program(bundle, i, f->elf, "p", &error));
+    }
+    g_assert_true(ckpt_bundle_add_strings(bundle, BOOT_ARGV, 0, one, &error));
+    one[0] = more;
+    g_assert_false(ckpt_bundle_add_strings(bundle, BOOT_ARGV, 1, one, &error));
+    g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID);
+    g_clear_error(&error);
+    g_assert_true(ckpt_bundle_add_strings(bundle, BOOT_ARGV, 1, many, &error));
+    bytes = ckpt_bundle_build(bundle, &error);
+    g_assert_no_error(error);
+    g_assert_true(
+        ckpt_bundle_add_strings(bundle, BOOT_ENVP, BOOT_SHARED, env, &error));
+    g_assert_null(ckpt_bundle_build(bundle, &error));
+    g_assert_nonnull(strstr(error->message, "argument list too long"));
+}
+
 TEST(incomplete_bundle)
 {
     g_autoptr(CkptBundle) bundle = ckpt_bundle_new();
@@ -536,6 +570,7 @@ int main(int argc, char **argv)
     g_test_add(path, struct fixture, NULL, set_up, func, tear_down)
     ADD("/bundle/whole", whole_bundle);
     ADD("/bundle/incomplete", incomplete_bundle);
+    ADD("/bundle/arguments-limit", arguments_have_a_limit);
     ADD("/bundle/wrong-programs", wrong_programs);
     ADD("/bundle/fuzzed-elf", fuzzed_elf);
     ADD("/bundle/wrong-nets", wrong_nets);

@@ -238,7 +238,45 @@ static void test_stack(void)
     g_assert_cmpuint(aux(sp + 9, AT_PHNUM), ==, 3);
     g_assert_cmpmem((void *)aux(sp + 9, AT_RANDOM), 16, random, 16);
     g_assert_cmpstr((char *)aux(sp + 9, AT_EXECFN), ==, "/bin/prog");
+    g_assert_cmphex(program_place()->stack_first, ==, (uint64_t)sp);
+    g_assert_cmpuint(program_place()->args_end - program_place()->args_start,
+                     ==, sizeof(args));
+    g_assert_cmpstr((char *)program_place()->env_start, ==, "A=1");
+    g_assert_cmphex(program_place()->auxv, ==, (uint64_t)(sp + 9));
     in.argv.len_bytes = 3; /* does not end */
+    g_assert_cmpuint(stack_build(&in), ==, 0);
+}
+
+/* As much as Linux takes, and one byte more. */
+static void test_stack_limits(void)
+{
+    g_autofree char *args = g_malloc(BOOT_STRINGS_MAX);
+    uint8_t random[16] = { 0 };
+    struct elf_image image = { 1, 2, 3, 4 };
+    struct stack_input in = {
+        .program = "/bin/prog",
+        .image = &image,
+        .random = random,
+    };
+    size_t n = BOOT_STRINGS_MAX / (sizeof(uint64_t) + 2);
+
+    fake_reset();
+    fake.real_memory = true;
+    memset(args, 'x', BOOT_STRINGS_MAX);
+    args[BOOT_STRING_MAX - 1] = '\0';
+    in.argv = (struct bundle_data){ args, BOOT_STRING_MAX, NULL };
+    g_assert_cmpuint(stack_build(&in), !=, 0);
+    memset(args, 'x', BOOT_STRINGS_MAX);
+    args[BOOT_STRING_MAX] = '\0';
+    in.argv.len_bytes++;
+    g_assert_cmpuint(stack_build(&in), ==, 0);
+    args[BOOT_STRING_MAX] = 'x';
+    for (size_t i = 1; i < BOOT_STRINGS_MAX; i += 2) {
+        args[i] = '\0';
+    }
+    in.argv.len_bytes = n * 2;
+    g_assert_cmpuint(*(uint64_t *)stack_build(&in), ==, n);
+    in.argv.len_bytes += 2;
     g_assert_cmpuint(stack_build(&in), ==, 0);
 }
 
@@ -251,4 +289,5 @@ void test_start_add(void)
     g_test_add_func("/libc-sys/start/elf", test_elf);
     g_test_add_func("/libc-sys/start/elf/damaged", test_elf_damaged);
     g_test_add_func("/libc-sys/start/stack", test_stack);
+    g_test_add_func("/libc-sys/start/stack/limits", test_stack_limits);
 }

@@ -15,7 +15,7 @@
  */
 #include <string.h>
 #include "guest-libc/net/net-internal.h"
-#include "guest-libc/net/sock.h"
+#include "guest-libc/net/sock-internal.h"
 #include "lwip/netif.h"
 #include "lwip/tcp.h"
 
@@ -45,8 +45,14 @@ static void sock_attach(struct sock *s, struct tcp_pcb *pcb)
     sock_apply_options(s);
 }
 
-/* lwIP goes on without us. */
-static struct tcp_pcb *sock_detach(struct sock *s)
+/**
+ * sock_detach() - lwIP goes on without us
+ * @s: the socket
+ *
+ * Return: the pcb that it had, or NULL.
+ * Context: lock held.
+ */
+struct tcp_pcb *sock_detach(struct sock *s)
 {
     struct tcp_pcb *pcb = s->pcb;
 
@@ -68,6 +74,7 @@ static err_t sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
 
     (void)err;
     if (!p) {
+        s->fin = true;
         s->rx_end = true;
         if (s->tx_end) {
             sock_detach(s);
@@ -75,11 +82,14 @@ static err_t sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
         file_wake(&s->file, EPOLLIN | EPOLLRDHUP | (s->tx_end ? EPOLLHUP : 0));
         return ERR_OK;
     }
-    if (s->rx_end) {
-        /* shutdown(SHUT_RD): read and thrown away. */
-        tcp_recved(pcb, p->tot_len);
+    if (s->rx_end && s->tx_end) {
+        /* Nobody will read it, and nobody can say so any more but by a reset.
+         * What came after SHUT_RD alone waits for a read, as on Linux. */
         pbuf_free(p);
-        return ERR_OK;
+        sock_detach(s);
+        tcp_abort(pcb);
+        sock_die(s, ECONNRESET);
+        return ERR_ABRT;
     }
     s->rx_bytes += p->tot_len;
     if (s->rx_tail) {
@@ -91,11 +101,18 @@ static err_t sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
         p = p->next;
     }
     s->rx_tail = p;
-    file_wake(&s->file, EPOLLIN);
+    file_wake(&s->file, EPOLLIN | SOCK_EVENT_MORE);
     return ERR_OK;
 }
 
-static bool sock_has_room(const struct sock *s)
+/**
+ * sock_has_room() - is a write worth its while?
+ * @s: a socket with a pcb
+ *
+ * Return: whether.
+ * Context: lock held.
+ */
+bool sock_has_room(const struct sock *s)
 {
     /* tcp_sndbuf() would cut it to 16 bits. */
     return !s->tx_starved && s->pcb->snd_buf >= SOCK_TX_LOW &&
@@ -127,6 +144,35 @@ static err_t sock_on_poll(void *arg, struct tcp_pcb *pcb)
     return sock_on_room(arg);
 }
 
+/**
+ * sock_die() - the connection is gone before its time
+ * @s: the socket; it has no pcb any more
+ * @error: positive errno
+ *
+ * Context: lock held.
+ */
+void sock_die(struct sock *s, int error)
+{
+    s->error = error;
+    s->state = SOCK_DEAD;
+    s->rx_end = true;
+    s->tx_end = true;
+    file_wake(&s->file, SOCK_EVENTS_ALL);
+}
+
+/* What the program is told of it. */
+static int errno_of(const struct sock *s, err_t err)
+{
+    if (s->state == SOCK_CONNECTING) {
+        return err == ERR_RST ? ECONNREFUSED : ETIMEDOUT;
+    }
+    if (err == ERR_ABRT) {
+        return ETIMEDOUT;
+    }
+    /* The peer had ended its direction: what fails is ours. */
+    return s->fin && !s->tx_end ? EPIPE : ECONNRESET;
+}
+
 static void sock_on_error(void *arg, err_t err)
 {
     struct sock *s = arg;
@@ -135,28 +181,14 @@ static void sock_on_error(void *arg, err_t err)
         return;
     }
     s->pcb = NULL;
-    if (err == ERR_CLSD || (s->rx_end && s->tx_end)) {
+    if (err == ERR_CLSD || (s->fin && s->tx_end && err != ERR_RST)) {
         /* Both directions had ended, or just did: nothing is lost. */
+        s->rx_end = true;
         s->tx_end = true;
-    } else {
-        s->error = s->state == SOCK_CONNECTING
-                       ? (err == ERR_RST ? ECONNREFUSED : ETIMEDOUT)
-                       : (err == ERR_ABRT ? ETIMEDOUT : ECONNRESET);
-        s->state = SOCK_DEAD;
+        file_wake(&s->file, SOCK_EVENTS_ALL & ~EPOLLERR);
+        return;
     }
-    s->rx_end = true;
-    file_wake(&s->file, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP);
-}
-
-static err_t sock_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
-{
-    struct sock *s = arg;
-
-    (void)pcb;
-    (void)err;
-    s->state = SOCK_CONNECTED;
-    file_wake(&s->file, EPOLLOUT);
-    return ERR_OK;
+    sock_die(s, errno_of(s, err));
 }
 
 static err_t sock_on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
@@ -212,7 +244,13 @@ struct sock *sock_create(uint32_t flags)
     return s;
 }
 
-static void sock_drop_received(struct sock *s)
+/**
+ * sock_drop_received() - forget what nobody has read
+ * @s: the socket
+ *
+ * Context: lock held.
+ */
+void sock_drop_received(struct sock *s)
 {
     while (s->rx_head) {
         struct pbuf *p = s->rx_head;
@@ -248,10 +286,14 @@ static void sock_end(struct sock *s)
     }
 }
 
-static void sock_release(struct file *file)
+/**
+ * sock_drop_accepted() - reset the connections that nobody has taken
+ * @s: a listening socket
+ *
+ * Context: lock held.
+ */
+void sock_drop_accepted(struct sock *s)
 {
-    struct sock *s = sock_of(file);
-
     while (!list_empty(&s->accepted)) {
         struct sock *child =
             list_entry(s->accepted.next, struct sock, accept_node);
@@ -262,6 +304,13 @@ static void sock_release(struct file *file)
         child->linger_s = 0;
         file_release(&child->file);
     }
+}
+
+static void sock_release(struct file *file)
+{
+    struct sock *s = sock_of(file);
+
+    sock_drop_accepted(s);
     sock_end(s);
     link_loop();
     heap_free(s);
@@ -305,11 +354,28 @@ void sock_apply_options(struct sock *s)
     clock_touch();
 }
 
-/* -- naming and connecting -------------------------------------------------- */
+/* -- naming ------------------------------------------------------------------ */
 
-static long sock_pcb(struct sock *s)
+static long sock_bind_pcb(struct sock *s, const struct sock_addr *local)
+{
+    ip_addr_t address = { .addr = local->address };
+
+    return tcp_bind(s->pcb, &address, lwip_ntohs(local->port)) == ERR_OK
+               ? 0
+               : -EADDRINUSE;
+}
+
+/**
+ * sock_need_pcb() - have a pcb, with the name that the socket was given
+ * @s: the socket
+ *
+ * Return: 0, -ENOBUFS, -EADDRINUSE (somebody took the name meanwhile).
+ * Context: lock held.
+ */
+long sock_need_pcb(struct sock *s)
 {
     struct tcp_pcb *pcb;
+    long ret;
 
     if (s->pcb) {
         return 0;
@@ -319,7 +385,11 @@ static long sock_pcb(struct sock *s)
         return -ENOBUFS;
     }
     sock_attach(s, pcb);
-    return 0;
+    ret = s->local.port ? sock_bind_pcb(s, &s->local) : 0;
+    if (ret) {
+        tcp_close(sock_detach(s));
+    }
+    return ret;
 }
 
 /**
@@ -332,7 +402,6 @@ static long sock_pcb(struct sock *s)
  */
 long sock_bind(struct sock *s, const struct sock_addr *local)
 {
-    ip_addr_t address = { .addr = local->address };
     long ret;
 
     if (s->state != SOCK_NEW || s->local.port) {
@@ -341,15 +410,15 @@ long sock_bind(struct sock *s, const struct sock_addr *local)
     if (!link_is_ours(local->address)) {
         return -EADDRNOTAVAIL;
     }
-    ret = sock_pcb(s);
+    ret = sock_need_pcb(s);
+    ret = ret ? ret : sock_bind_pcb(s, local);
     if (ret) {
         return ret;
     }
-    if (tcp_bind(s->pcb, &address, lwip_ntohs(local->port)) != ERR_OK) {
-        return -EADDRINUSE;
-    }
     s->local.address = local->address;
     s->local.port = lwip_htons(s->pcb->local_port);
+    s->address_named = local->address != 0;
+    s->port_named = local->port != 0;
     return 0;
 }
 
@@ -376,11 +445,9 @@ long sock_listen(struct sock *s, int backlog)
     if (s->state != SOCK_NEW) {
         return -EINVAL;
     }
-    if (!s->local.port) {
-        ret = sock_bind(s, &any);
-        if (ret) {
-            return ret;
-        }
+    ret = s->local.port ? sock_need_pcb(s) : sock_bind(s, &any);
+    if (ret) {
+        return ret;
     }
     pcb = tcp_listen_with_backlog_and_err(s->pcb, limit, &err);
     if (!pcb) {
@@ -420,71 +487,22 @@ long sock_accept(struct sock *s, struct sock **ret_sock)
     return 0;
 }
 
-/**
- * sock_connect() - start a connection
- * @s: the socket
- * @remote: where to; address 0 is this host
- *
- * Return: -EINPROGRESS when the SYN is out, another error otherwise.
- * Context: lock held.
- */
-long sock_connect(struct sock *s, const struct sock_addr *remote)
-{
-    ip_addr_t address = { .addr = remote->address };
-    err_t err;
-    long ret;
-
-    switch (s->state) {
-    case SOCK_CONNECTING:
-        return -EALREADY;
-    case SOCK_CONNECTED:
-        return -EISCONN;
-    case SOCK_LISTENING:
-    case SOCK_DEAD:
-        return -EINVAL;
-    case SOCK_NEW:
-        break;
-    }
-    if (!address.addr) {
-        address.addr = lwip_htonl(0x7f000001);
-    }
-    if (!ip4_route(ip_2_ip4(&address))) {
-        return -ENETUNREACH;
-    }
-    ret = sock_pcb(s);
-    if (ret) {
-        return ret;
-    }
-    clock_touch();
-    err = tcp_connect(s->pcb, &address, lwip_ntohs(remote->port),
-                      sock_on_connected);
-    if (err != ERR_OK) {
-        return err == ERR_RTE                     ? -ENETUNREACH
-               : err == ERR_USE || err == ERR_BUF ? -EADDRNOTAVAIL
-                                                  : -ENOBUFS;
-    }
-    s->state = SOCK_CONNECTING;
-    s->remote.address = address.addr;
-    s->remote.port = remote->port;
-    s->local.address = ip_2_ip4(&s->pcb->local_ip)->addr;
-    s->local.port = lwip_htons(s->pcb->local_port);
-    link_loop();
-    return -EINPROGRESS;
-}
-
 /* -- data ------------------------------------------------------------------- */
 
-/* Copy up to all of the queue; ret_bytes is what was copied. */
-static long queue_copy(struct sock *s, struct uio *uio, bool peek,
+/* Copy up to all of the queue; ret_bytes is what was copied or thrown away. */
+static long queue_copy(struct sock *s, struct uio *uio, uint32_t how,
                        size_t *ret_bytes)
 {
+    bool peek = how & SOCK_RECV_PEEK;
     struct pbuf *p = s->rx_head;
     uint32_t offset = s->rx_offset;
 
     while (p && uio->left_bytes) {
         size_t n = uio_min(uio, p->len - offset);
 
-        if (uio_copy_out(uio, (uint8_t *)p->payload + offset, n)) {
+        if (how & SOCK_RECV_DISCARD) {
+            uio->left_bytes -= n;
+        } else if (uio_copy_out(uio, (uint8_t *)p->payload + offset, n)) {
             return -EFAULT;
         }
         *ret_bytes += n;
@@ -511,31 +529,11 @@ static long queue_copy(struct sock *s, struct uio *uio, bool peek,
     return 0;
 }
 
-/**
- * sock_recv() - take received bytes
- * @s: the socket
- * @uio: where to
- * @peek: leave them in the queue
- *
- * Return: bytes, 0 at the end of the stream, -EAGAIN, -ENOTCONN, -EFAULT, or
- *         the error that ended the connection, once.
- * Context: lock held.
- */
-long sock_recv(struct sock *s, struct uio *uio, bool peek)
+/* Nothing is in the queue: will there be, and if not, why? */
+static long recv_empty(struct sock *s)
 {
-    size_t taken = 0;
-    long ret;
-
-    if (s->rx_bytes) {
-        ret = queue_copy(s, uio, peek, &taken);
-        for (size_t left = peek ? 0 : taken; s->pcb && left;) {
-            u16_t n = left < SOCK_U16_MAX ? left : SOCK_U16_MAX;
-
-            clock_touch();
-            tcp_recved(s->pcb, n);
-            left -= n;
-        }
-        return taken ? (long)taken : ret;
+    if (s->fin) {
+        return 0;
     }
     if (s->error) {
         return -sock_take_error(s);
@@ -543,7 +541,40 @@ long sock_recv(struct sock *s, struct uio *uio, bool peek)
     if (s->rx_end) {
         return 0;
     }
-    return s->state == SOCK_CONNECTED ? -EAGAIN : -ENOTCONN;
+    return s->state == SOCK_CONNECTING || s->pcb ? -EAGAIN : -ENOTCONN;
+}
+
+/**
+ * sock_recv() - take received bytes
+ * @s: the socket
+ * @uio: where to
+ * @how: SOCK_RECV_*
+ *
+ * Return: bytes, 0 at the end of the stream, -EAGAIN, -ENOTCONN, -EFAULT, or
+ *         the error that ended the connection, once.
+ * Context: lock held.
+ */
+long sock_recv(struct sock *s, struct uio *uio, uint32_t how)
+{
+    bool peek = how & SOCK_RECV_PEEK;
+    size_t taken = 0;
+    long ret;
+
+    if (s->state == SOCK_NEW || s->state == SOCK_LISTENING) {
+        return s->error ? -sock_take_error(s) : s->rx_end ? 0 : -ENOTCONN;
+    }
+    if (!s->rx_bytes) {
+        return recv_empty(s);
+    }
+    ret = queue_copy(s, uio, how, &taken);
+    for (size_t left = peek ? 0 : taken; s->pcb && left;) {
+        u16_t n = left < SOCK_U16_MAX ? left : SOCK_U16_MAX;
+
+        clock_touch();
+        tcp_recved(s->pcb, n);
+        left -= n;
+    }
+    return taken ? (long)taken : ret;
 }
 
 static long send_check(struct sock *s)
@@ -554,10 +585,7 @@ static long send_check(struct sock *s)
     if (s->state == SOCK_CONNECTING) {
         return -EAGAIN;
     }
-    if (s->state == SOCK_NEW || s->state == SOCK_LISTENING) {
-        return -ENOTCONN;
-    }
-    return s->tx_end || !s->pcb ? -EPIPE : 0;
+    return s->state != SOCK_CONNECTED || s->tx_end || !s->pcb ? -EPIPE : 0;
 }
 
 /**
@@ -621,99 +649,6 @@ long sock_send(struct sock *s, struct uio *uio, bool more)
 }
 
 /**
- * sock_shutdown() - end one or both directions
- * @s: the socket
- * @rx: nothing more is to be received
- * @tx: nothing more will be sent
- *
- * Return: 0 or -ENOTCONN.
- * Context: lock held.
- */
-long sock_shutdown(struct sock *s, bool rx, bool tx)
-{
-    uint32_t events = 0;
-
-    if (s->state != SOCK_CONNECTED) {
-        return -ENOTCONN;
-    }
-    if (tx && !s->tx_end) {
-        s->tx_end = true;
-        events |= EPOLLOUT;
-        if (s->pcb) {
-            clock_touch();
-            tcp_shutdown(s->pcb, 0, 1);
-        }
-    }
-    if (rx) {
-        s->rx_end = true;
-        events |= EPOLLIN | EPOLLRDHUP;
-    }
-    if (s->rx_end && s->tx_end) {
-        events |= EPOLLHUP;
-    }
-    file_wake(&s->file, events);
-    link_loop();
-    return 0;
-}
-
-/**
- * sock_take_error() - the pending error, which is then forgotten
- * @s: the socket
- *
- * Return: a positive errno or 0.
- * Context: lock held.
- */
-int sock_take_error(struct sock *s)
-{
-    int error = s->error;
-
-    s->error = 0;
-    return error;
-}
-
-/**
- * sock_events() - what holds now
- * @file: of a socket
- *
- * Return: EPOLL* bits.
- * Context: lock held.
- */
-uint32_t sock_events(struct file *file)
-{
-    struct sock *s = sock_of(file);
-    uint32_t events = 0;
-
-    switch (s->state) {
-    case SOCK_NEW:
-        return EPOLLOUT | EPOLLHUP;
-    case SOCK_LISTENING:
-        return list_empty(&s->accepted) ? 0 : EPOLLIN | EPOLLRDNORM;
-    case SOCK_CONNECTING:
-        return 0;
-    case SOCK_DEAD:
-        return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP |
-               EPOLLRDHUP | (s->error ? EPOLLERR : 0);
-    case SOCK_CONNECTED:
-        break;
-    }
-    if (s->rx_bytes || s->rx_end) {
-        events |= EPOLLIN | EPOLLRDNORM;
-    }
-    if (s->rx_end) {
-        events |= EPOLLRDHUP;
-    }
-    if (s->rx_end && s->tx_end) {
-        events |= EPOLLHUP;
-    }
-    if (!s->pcb || s->tx_end || sock_has_room(s)) {
-        events |= EPOLLOUT | EPOLLWRNORM;
-    } else {
-        s->tx_waits = true;
-    }
-    return events;
-}
-
-/**
  * sock_mss() - the connection's segment size
  * @s: the socket
  *
@@ -740,7 +675,8 @@ uint32_t sock_unsent(const struct sock *s)
 
 static long sock_read(struct file *file, struct uio *uio)
 {
-    return sock_recv(sock_of(file), uio, false);
+    /* A read of nothing asks nothing. */
+    return uio->left_bytes ? sock_recv(sock_of(file), uio, 0) : 0;
 }
 
 static long sock_write(struct file *file, struct uio *uio)

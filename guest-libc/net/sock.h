@@ -18,7 +18,8 @@ struct pbuf;
  * enum sock_state
  *  NEW         no pcb or one that is only bound; left by sock_listen(),
  *              sock_connect()
- *  LISTENING   @accepted holds connections that nobody has taken
+ *  LISTENING   @accepted holds connections that nobody has taken; left by
+ *              sock_shutdown() -> NEW
  *  CONNECTING  a SYN is out; left by its answer -> CONNECTED, or error -> DEAD
  *  CONNECTED   the pcb may be gone (NULL) once both directions are closed
  *  DEAD        reset or timed out; @error tells why until it was reported
@@ -41,10 +42,13 @@ struct sock {
     enum sock_state state;
     struct tcp_pcb *pcb;
     int error;       /* positive errno, reported once */
-    bool rx_end;     /* FIN came, or the program wants no more */
+    bool fin;        /* the peer said that no more will come */
+    bool rx_end;     /* so it is, or the program wants no more */
     bool tx_end;     /* FIN was sent */
-    bool tx_waits;   /* a write found no room */
-    bool tx_starved; /* or no memory: until something is sent */
+    bool connecting; /* connect() has not said yet how it ended */
+    bool port_named, address_named; /* by bind(): they outlive a connection */
+    bool tx_waits;                  /* a write found no room */
+    bool tx_starved;                /* or no memory: until something is sent */
     bool reuse, nodelay, keepalive, linger;
     uint16_t linger_s;
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
@@ -56,6 +60,12 @@ struct sock {
     struct list accept_node;
     struct sock_addr local, remote;
 };
+
+/*
+ * Bytes came, whether or not there were some already; EPOLLMSG has no other
+ * meaning on Linux either, and nobody is told of it.
+ */
+#define SOCK_EVENT_MORE EPOLLMSG
 
 extern const struct file_ops sock_ops;
 
@@ -71,12 +81,20 @@ long sock_listen(struct sock *s, int backlog);
 long sock_accept(struct sock *s, struct sock **ret_sock);
 /* -EINPROGRESS, -EISCONN, -EALREADY as connect(2). */
 long sock_connect(struct sock *s, const struct sock_addr *remote);
-/* Bytes, 0 at the end, -EAGAIN; @peek leaves them. */
-long sock_recv(struct sock *s, struct uio *uio, bool peek);
+/* How it ended: 0 or the error; -EALREADY if it has not. */
+long sock_connect_result(struct sock *s);
+/* As if it had never been connected; what bind() said stays. */
+void sock_disconnect(struct sock *s);
+/* Bytes, 0 at the end, -EAGAIN. */
+#define SOCK_RECV_PEEK    1u /* they stay in the queue */
+#define SOCK_RECV_DISCARD 2u /* nobody wants to see them */
+long sock_recv(struct sock *s, struct uio *uio, uint32_t how);
 /* Bytes taken (at least one unless none were given), -EAGAIN, -EPIPE. */
 long sock_send(struct sock *s, struct uio *uio, bool more);
 long sock_shutdown(struct sock *s, bool rx, bool tx);
 uint32_t sock_events(struct file *file);
+/* No peer: never had one, or not any more. */
+bool sock_is_closed(const struct sock *s);
 /* The pending error as a positive number; it is then forgotten. */
 int sock_take_error(struct sock *s);
 /* Options of the struct have changed: tell lwIP. */

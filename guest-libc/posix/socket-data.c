@@ -17,29 +17,73 @@ static bool may_wait(const struct file *file, uint32_t flags)
     return !(flags & MSG_DONTWAIT) && !(file->flags & O_NONBLOCK);
 }
 
+/* How many bytes a receive waits for. */
+static uint64_t recv_target(const struct socket_transfer *t)
+{
+    uint64_t most = t->uio.left_bytes ? t->uio.left_bytes : 1;
+
+    return t->flags & MSG_WAITALL ? most : 1;
+}
+
+/* May what a receive has seen so far be all that it gets? */
+static bool recv_is_over(struct sock *s, uint64_t have_bytes, uint64_t target)
+{
+    return have_bytes >= target || s->rx_end || s->error || sock_is_closed(s);
+}
+
+static long wait_more(struct sock *s, struct socket_transfer *t,
+                      uint64_t deadline_ns)
+{
+    return may_wait(&s->file, t->flags)
+               ? file_wait_for_call(&s->file, SOCK_EVENT_MORE | EPOLLRDHUP,
+                                    deadline_ns)
+               : -EAGAIN;
+}
+
+/* What is looked at stays, so it is looked at once: when enough is there. */
+static long peek_stream(struct sock *s, struct socket_transfer *t, uint32_t how)
+{
+    uint64_t deadline_ns = wait_deadline(s->file.rx_timeout_ns);
+    uint64_t target = recv_target(t);
+    long ret, waited = 0;
+
+    while (!recv_is_over(s, s->rx_bytes, target) && !waited) {
+        waited = wait_more(s, t, deadline_ns);
+    }
+    ret = sock_recv(s, &t->uio, how);
+    return ret == -EAGAIN && waited ? waited : ret;
+}
+
 static long recv_stream(struct sock *s, struct socket_transfer *t)
 {
     uint64_t deadline_ns = wait_deadline(s->file.rx_timeout_ns);
-    bool all = (t->flags & MSG_WAITALL) && !(t->flags & MSG_PEEK);
-    long done = 0, ret;
+    uint64_t target = recv_target(t);
+    uint32_t how = (t->flags & MSG_PEEK ? SOCK_RECV_PEEK : 0) |
+                   (t->flags & MSG_TRUNC ? SOCK_RECV_DISCARD : 0);
+    uint64_t done = 0;
+    long ret;
 
+    if (t->flags & MSG_PEEK) {
+        return peek_stream(s, t, how);
+    }
     for (;;) {
-        ret = sock_recv(s, &t->uio, t->flags & MSG_PEEK);
+        ret = sock_recv(s, &t->uio, how);
         if (ret > 0) {
             done += ret;
-            if (!all || !t->uio.left_bytes) {
-                return done;
-            }
+        } else if (ret != -EAGAIN) {
+            return done ? (long)done : ret;
+        }
+        if ((ret >= 0 && !t->uio.left_bytes) ||
+            (done && recv_is_over(s, done, target))) {
+            return done;
+        }
+        if (ret > 0) {
             continue;
         }
-        if (ret == -EAGAIN && may_wait(&s->file, t->flags)) {
-            ret =
-                file_wait_for_call(&s->file, EPOLLIN | EPOLLRDHUP, deadline_ns);
-            if (!ret) {
-                continue;
-            }
+        ret = wait_more(s, t, deadline_ns);
+        if (ret) {
+            return done ? (long)done : ret;
         }
-        return done ? done : ret;
     }
 }
 
@@ -113,9 +157,6 @@ static long transfer(uint64_t fd, struct socket_transfer *t, bool out)
     struct socket socket;
     long ret;
 
-    if (t->flags & MSG_OOB) {
-        return -EOPNOTSUPP;
-    }
     if (file && pair_is(file)) {
         file_hold(file);
         ret = out ? file_write(file, &t->uio, t->flags & MSG_DONTWAIT)
@@ -126,6 +167,10 @@ static long transfer(uint64_t fd, struct socket_transfer *t, bool out)
     ret = socket_find(fd, &socket);
     if (ret) {
         return ret;
+    }
+    if (t->flags & MSG_OOB) {
+        /* There is no urgent data, and nobody can be given any. */
+        return out ? -EOPNOTSUPP : -EINVAL;
     }
     file_hold(socket.file);
     if (socket.tcp) {

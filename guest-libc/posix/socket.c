@@ -166,7 +166,13 @@ static long dgram_open(enum dgram_kind kind, uint32_t flags)
     return ret;
 }
 
-/** socket_sys_socket() - socket(domain, type, protocol) */
+/**
+ * socket_sys_socket() - socket(domain, type, protocol)
+ *
+ * @linux call socket - AF_INET with TCP, UDP and ICMP
+ * @test guest/programs/sockets.c "socket with flags"
+ * @test guest/programs/sockets.c "an unknown family"
+ */
 long socket_sys_socket(struct sys_args *a)
 {
     uint32_t flags = (uint32_t)a->arg[1] & SOCKET_FLAGS;
@@ -186,18 +192,23 @@ long socket_sys_socket(struct sys_args *a)
     return ret ? ret : dgram_open(kind, flags);
 }
 
-/** socket_sys_bind() - bind(fd, addr, len) */
+/**
+ * socket_sys_bind() - bind(fd, addr, len)
+ *
+ * @linux call bind
+ * @test guest/programs/sockets.c "bind to port 0 finds one"
+ * @test guest/programs/sockets.c "not our address"
+ */
 long socket_sys_bind(struct sys_args *a)
 {
     struct sock_addr local;
     struct socket socket;
-    long ret = socket_get_name(&local, a->arg[1], a->arg[2]);
+    long named = socket_get_name(&local, a->arg[1], a->arg[2]);
+    long ret;
 
-    if (ret) {
-        return ret;
-    }
     lib_lock();
     ret = socket_find(a->arg[0], &socket);
+    ret = ret ? ret : named;
     if (!ret) {
         ret = socket.tcp ? sock_bind(socket.tcp, &local)
                          : dgram_bind(socket.dgram, &local);
@@ -206,7 +217,12 @@ long socket_sys_bind(struct sys_args *a)
     return ret;
 }
 
-/** socket_sys_listen() - listen(fd, backlog) */
+/**
+ * socket_sys_listen() - listen(fd, backlog)
+ *
+ * @linux call listen
+ * @test guest/programs/shutdowns.c "listen again"
+ */
 long socket_sys_listen(struct sys_args *a)
 {
     struct sock *s;
@@ -268,13 +284,23 @@ static long accept_common(struct sys_args *a, uint32_t flags)
     return ret;
 }
 
-/** socket_sys_accept() - accept(fd, addr, len) */
+/**
+ * socket_sys_accept() - accept(fd, addr, len)
+ *
+ * @linux call accept
+ * @test guest/programs/shutdowns.c "ends a blocked accept with EINVAL"
+ */
 long socket_sys_accept(struct sys_args *a)
 {
     return accept_common(a, 0);
 }
 
-/** socket_sys_accept4() - accept4(fd, addr, len, flags) */
+/**
+ * socket_sys_accept4() - accept4(fd, addr, len, flags)
+ *
+ * @linux call accept4
+ * @test guest/programs/sockets.c "accept4"
+ */
 long socket_sys_accept4(struct sys_args *a)
 {
     return accept_common(a, (uint32_t)a->arg[3]);
@@ -285,46 +311,63 @@ static long connect_wait(struct sock *s, const struct sock_addr *remote)
     uint64_t deadline_ns = wait_deadline(s->file.tx_timeout_ns);
     long ret = sock_connect(s, remote);
 
-    if (s->file.flags & O_NONBLOCK) {
-        return ret;
-    }
-    if (ret != -EINPROGRESS && ret != -EALREADY) {
+    if ((ret != -EINPROGRESS && ret != -EALREADY) ||
+        (s->file.flags & O_NONBLOCK)) {
         return ret;
     }
     while (s->state == SOCK_CONNECTING) {
         switch (file_wait(&s->file, EPOLLOUT, deadline_ns)) {
         case -EINTR:
-            return -EINTR;
+            /* The attempt goes on; connect() again waits for it. */
+            return deadline_ns == SYS_FOREVER ? LIB_RESTART : -EINTR;
         case -ETIMEDOUT:
-            return -EINPROGRESS;
+            return ret;
         default:
             break;
         }
     }
-    return -sock_take_error(s);
+    return s->connecting ? sock_connect_result(s) : -ECONNABORTED;
 }
 
-/** socket_sys_connect() - connect(fd, addr, len) */
+static long connect_stream(struct sock *s, const struct sock_addr *remote,
+                           bool nowhere)
+{
+    long ret = 0;
+
+    file_hold(&s->file);
+    if (nowhere) {
+        sock_disconnect(s);
+        s->connecting = false;
+    } else {
+        ret = connect_wait(s, remote);
+    }
+    file_release(&s->file);
+    return ret;
+}
+
+/**
+ * socket_sys_connect() - connect(fd, addr, len)
+ *
+ * @linux call connect
+ * @test guest/programs/shutdowns.c "the next connect tells it"
+ * @test guest/programs/shutdowns.c "connect to nowhere"
+ * @test guest/programs/shutdowns.c "a signal ends connect"
+ */
 long socket_sys_connect(struct sys_args *a)
 {
     bool nowhere = is_nowhere(a->arg[1], a->arg[2]);
-    struct sock_addr remote;
+    struct sock_addr remote = { 0 };
     struct socket socket;
-    long ret = nowhere ? 0 : socket_get_name(&remote, a->arg[1], a->arg[2]);
+    long named = nowhere ? 0 : socket_get_name(&remote, a->arg[1], a->arg[2]);
+    long ret;
 
-    if (ret) {
-        return ret;
-    }
     lib_lock();
     ret = socket_find(a->arg[0], &socket);
+    ret = ret ? ret : named;
     if (!ret && socket.dgram) {
         ret = dgram_connect(socket.dgram, nowhere ? NULL : &remote);
-    } else if (!ret && nowhere) {
-        ret = -EAFNOSUPPORT;
     } else if (!ret) {
-        file_hold(socket.file);
-        ret = connect_wait(socket.tcp, &remote);
-        file_release(socket.file);
+        ret = connect_stream(socket.tcp, &remote, nowhere);
     }
     lib_unlock();
     return ret;
@@ -367,7 +410,12 @@ static long local_of(const struct socket *socket, struct sock_addr *ret_local)
     return 0;
 }
 
-/** socket_sys_getsockname() - getsockname(fd, addr, len) */
+/**
+ * socket_sys_getsockname() - getsockname(fd, addr, len)
+ *
+ * @linux call getsockname
+ * @test guest/programs/sockets.c "both agree on the client"
+ */
 long socket_sys_getsockname(struct sys_args *a)
 {
     return get_name(a, local_of);
@@ -375,20 +423,33 @@ long socket_sys_getsockname(struct sys_args *a)
 
 static long peer_of(const struct socket *socket, struct sock_addr *ret_remote)
 {
-    bool connected = socket->tcp ? socket->tcp->state == SOCK_CONNECTED
+    bool connected = socket->tcp ? socket->tcp->state == SOCK_CONNECTED &&
+                                       !sock_is_closed(socket->tcp)
                                  : socket->dgram->connected;
 
     *ret_remote = socket->tcp ? socket->tcp->remote : socket->dgram->remote;
     return connected ? 0 : -ENOTCONN;
 }
 
-/** socket_sys_getpeername() - getpeername(fd, addr, len) */
+/**
+ * socket_sys_getpeername() - getpeername(fd, addr, len)
+ *
+ * @linux call getpeername
+ * @test guest/programs/shutdowns.c "no peer any more"
+ */
 long socket_sys_getpeername(struct sys_args *a)
 {
     return get_name(a, peer_of);
 }
 
-/** socket_sys_shutdown() - shutdown(fd, how) */
+/**
+ * socket_sys_shutdown() - shutdown(fd, how)
+ *
+ * @linux call shutdown
+ * @test guest/programs/shutdowns.c "shutdown of a listener"
+ * @test guest/programs/shutdowns.c "shutdown while connecting"
+ * @test guest/programs/shutdowns.c "shutdown for both"
+ */
 long socket_sys_shutdown(struct sys_args *a)
 {
     uint32_t how = (uint32_t)a->arg[1];

@@ -11,7 +11,8 @@ import subprocess
 
 BUILD = os.environ.get('SLUICE_BUILD', 'build')
 PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
-            'signals', 'vdso', 'events', 'sockets', 'udp')
+            'signals', 'vdso', 'events', 'sockets', 'udp',
+            'shutdowns')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

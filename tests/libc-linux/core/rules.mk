@@ -5,7 +5,8 @@
 # and in the guest
 
 core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
-	events sockets udp randoms
+	events sockets udp randoms \
+	shutdowns
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
 

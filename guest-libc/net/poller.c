@@ -81,6 +81,7 @@ static bool round_run(void)
     uint64_t now;
 
     link_retry();
+    wall_clock_look_locked();
     now = prim_now_ns();
     clock_run(now);
     lease_run(now);

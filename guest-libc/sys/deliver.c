@@ -72,6 +72,7 @@ static void restart(struct thread *t, struct sys_context *context)
     context->rip -= SYSCALL_BYTES;
     context->rax = t->restart_number - 1;
     t->restart_number = 0;
+    t->restart_always = false;
 }
 
 static bool has_handler(int sig)
@@ -87,7 +88,9 @@ static void deliver_pending(struct thread *t, struct sys_context *context)
     mailbox_read_locked();
     while ((sig = signal_take_locked(t, ~t->signal_mask, &info))) {
         if (has_handler(sig)) {
-            if (t->restart_number && (signal_action(sig)->flags & SA_RESTART)) {
+            if (t->restart_number &&
+                (t->restart_always ||
+                 (signal_action(sig)->flags & SA_RESTART))) {
                 restart(t, context);
             }
             t->restart_number = 0;

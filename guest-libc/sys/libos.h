@@ -54,7 +54,8 @@ struct sys_entry {
  * sys/no-rooms.c are linked (unit tests do that).
  */
 extern const struct sys_entry memory_calls[], thread_calls[], futex_calls[],
-    signal_calls[], time_calls[], ident_calls[], posix_calls[], net_calls[];
+    robust_calls[], signal_calls[], clock_calls[], time_calls[], ident_calls[],
+    posix_calls[], net_calls[];
 
 /*
  * A handler that a signal ended before it had done anything returns -EINTR if
@@ -180,6 +181,13 @@ _Noreturn void lib_panic(const char *format, ...)
  */
 uint64_t sys_poll_locked(void);
 
+/*
+ * The wall clock may have been set (a restore, the host's own clock): whoever
+ * sleeps until a time of day reckons again.  Called by who hears of it; costs
+ * next to nothing when it was not.  Context: lock held.
+ */
+void wall_clock_look_locked(void);
+
 /* Given by net/ and posix/ ---------------------------------------------------- */
 
 /* Before the program runs; @net is NULL without a network. */
@@ -192,6 +200,8 @@ long posix_map_check(uint64_t fd, bool shared_write);
 /* Copy what a mapping of it shows: 0, -EBADF, -EFAULT. */
 long posix_map_fill(uint64_t fd, uint64_t offset, uint64_t user_addr,
                     size_t len_bytes);
+/* The wall clock was set; @step: not just trimmed.  Context: lock held. */
+void posix_wall_set(bool step);
 /* Before prim_exit(): output that waits goes out.  Context: lock held. */
 void posix_exit(void);
 long net_start(const struct boot_net *net);

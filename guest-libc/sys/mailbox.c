@@ -28,10 +28,12 @@ static void handle(const struct ckpt_mbox *message)
         break;
     case CKPT_MBOX_GENERATION:
         /* The clock's page is the kernel's; the network must speak up. */
+        wall_clock_look_locked();
         net_restored();
         break;
     case CKPT_MBOX_IDENTITY:
         memcpy(&id, message->data, sizeof(id));
+        wall_clock_look_locked();
         net_new_line(&id);
         break;
     default:

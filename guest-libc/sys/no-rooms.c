@@ -35,6 +35,11 @@ STAND_IN long posix_map_fill(uint64_t fd, uint64_t offset, uint64_t user_addr,
     return -EBADF;
 }
 
+STAND_IN void posix_wall_set(bool step)
+{
+    (void)step;
+}
+
 STAND_IN void posix_exit(void)
 {
 }

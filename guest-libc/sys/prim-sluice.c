@@ -166,6 +166,14 @@ uint64_t prim_wall_ns(void)
     return now_ns + offset_ns;
 }
 
+uint64_t prim_wall_offset_ns(void)
+{
+    uint64_t offset_ns;
+
+    shared_clock_read(shared, &offset_ns);
+    return offset_ns;
+}
+
 uint64_t prim_generation(void)
 {
     return __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);

@@ -78,6 +78,8 @@ _Noreturn void prim_resume(const struct sys_context *context);
 
 uint64_t prim_now_ns(void);  /* monotonic */
 uint64_t prim_wall_ns(void); /* since 1970, UTC */
+/* What the wall clock is ahead of the monotonic one: changes when it is set. */
+uint64_t prim_wall_offset_ns(void);
 uint64_t prim_generation(void);
 /* Counts lines; it changes before the program runs in a new one. */
 const uint64_t *prim_line(void);

@@ -50,7 +50,9 @@ void sys_table_init(void)
     add_room(memory_calls);
     add_room(thread_calls);
     add_room(futex_calls);
+    add_room(robust_calls);
     add_room(signal_calls);
+    add_room(clock_calls);
     add_room(time_calls);
     add_room(ident_calls);
     add_room(posix_calls);

@@ -117,6 +117,7 @@ void thread_boot(const struct boot_info *info)
     process.xsave_bytes = info->xsave_bytes;
     process.xsave_mask = info->xsave_mask;
     process.next_tid = FIRST_TID;
+    clock_boot();
     t = thread_new();
     lib_assert(t);
     thread_list_add_locked(t);
@@ -134,6 +135,22 @@ void thread_boot(const struct boot_info *info)
 int thread_tid(void)
 {
     return thread_self()->tid;
+}
+
+/**
+ * thread_find_locked - find a thread of the program
+ * @tid: as the program sees it
+ *
+ * Return: the thread, NULL if there is none.
+ * Context: lock held.
+ */
+struct thread *thread_find_locked(int tid)
+{
+    struct thread *t;
+
+    for (t = process.threads; t && t->tid != tid; t = t->next) {
+    }
+    return t;
 }
 
 /**
@@ -272,6 +289,8 @@ _Noreturn void thread_leave(void)
     uint32_t zero = 0;
 
     lib_lock();
+    robust_leave_locked(t);
+    futex_pi_leave_locked(t);
     thread_list_remove_locked(t);
     if (t->clear_child_tid &&
         !copy_to_user(t->clear_child_tid, &zero, sizeof(zero))) {
@@ -416,8 +435,6 @@ const struct sys_entry thread_calls[] = {
     { __NR_exit, "exit", thread_exit },
     { __NR_exit_group, "exit_group", thread_exit_group },
     { __NR_set_tid_address, "set_tid_address", thread_set_tid_address },
-    /* Robust mutexes: the list is accepted, no owner's death is reported. */
-    { __NR_set_robust_list, "set_robust_list", thread_ok },
     { __NR_gettid, "gettid", thread_gettid },
     { __NR_sched_yield, "sched_yield", thread_yield },
     { __NR_sched_getaffinity, "sched_getaffinity", thread_getaffinity },

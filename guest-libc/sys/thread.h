@@ -51,16 +51,23 @@ struct thread {
 
     uint32_t word;     /* private word to sleep on */
     uint32_t *waiting; /* word it sleeps on, NULL: awake */
+    bool wall_sleep;   /* until a time of day, on its own word */
 
     struct thread *futex_next; /* queue of futex.c */
     uint64_t futex_addr;       /* 0: not queued */
     uint32_t futex_bits;
+    uint8_t futex_kind;         /* enum futex_kind */
+    bool futex_reckons;         /* waits for a span that it may have reckoned */
+    uint64_t futex_target;      /* FUTEX_TO_PI: where it is to go */
+    struct thread *futex_owner; /* FUTEX_PI: who holds what it waits for */
+    uint64_t robust_list;       /* user address or 0 */
 
     uint64_t signal_mask;
     uint64_t saved_mask;     /* to come back at the call's exit ... */
     bool saved_mask_valid;   /* ... if this is set */
     uint64_t signal_wanted;  /* by rt_sigtimedwait() */
     uint64_t restart_number; /* owner; call that said LIB_RESTART, + 1 */
+    bool restart_always;     /* owner; whatever SA_RESTART says */
     struct alt_stack alt;
     struct signal_queue signals;
     char name[THREAD_NAME_BYTES]; /* of PR_SET_NAME */
@@ -117,11 +124,22 @@ long sigframe_pop(struct thread *t, uint64_t user_rsp,
 
 /* Threads */
 struct thread *thread_new(void);
+/* The program's thread of that number, or NULL. Lock held. */
+struct thread *thread_find_locked(int tid);
 void thread_boot(const struct boot_info *info);
 _Noreturn void thread_leave(void);
 
+/* @t ends: what it holds is passed on, or marked. Lock held. */
+void robust_leave_locked(struct thread *t);
+void futex_pi_leave_locked(struct thread *t);
+/* The wall clock made a step. Lock held. */
+void futex_wall_set_locked(void);
+
 /* Futexes from the inside: wake up to @count at user address @addr. */
 long futex_wake_locked(uint64_t addr, uint32_t count, uint32_t bits);
+
+/* clock.c: at boot. */
+void clock_boot(void);
 
 /* Messages from the host. Lock held. */
 void mailbox_read_locked(void);

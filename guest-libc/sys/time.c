@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * time.c - clocks, sleeping, and the one interval timer
+ * time.c - sleeping, times of day, and the one interval timer
  *
  * Programs read clocks by the vDSO image mostly; the calls here are for those
  * that do not.  The interval timer has a helper thread that sleeps until it is
@@ -13,8 +13,7 @@
 #include <linux/times.h>
 #include <linux/resource.h>
 #include <linux/signal.h>
-#include "guest-libc/sys/thread.h"
-#include "guest-libc/sys/timespec.h"
+#include "guest-libc/sys/clock.h"
 
 #define NS_PER_US   1000ull
 #define US_PER_SEC  1000000ull
@@ -72,90 +71,6 @@ long timespec_to_user(uint64_t user_to, uint64_t ns)
     return copy_to_user(user_to, &ts, sizeof(ts));
 }
 
-/**
- * deadline_after - a duration from now, as a deadline
- * @duration_ns: the duration
- *
- * Return: monotonic deadline, SYS_FOREVER if it is beyond the range.
- * Context: any.
- */
-uint64_t deadline_after(uint64_t duration_ns)
-{
-    uint64_t now_ns = prim_now_ns();
-
-    return duration_ns >= (uint64_t)INT64_MAX - now_ns ? SYS_FOREVER
-                                                       : now_ns + duration_ns;
-}
-
-/**
- * deadline_at_wall - a wall-clock time, as a monotonic deadline
- * @wall_ns: since 1970
- *
- * A later step of the wall clock does not move it.
- *
- * Return: the deadline.
- * Context: any.
- */
-uint64_t deadline_at_wall(uint64_t wall_ns)
-{
-    uint64_t now_ns = prim_wall_ns();
-
-    return deadline_after(wall_ns > now_ns ? wall_ns - now_ns : 0);
-}
-
-static bool is_wall_clock(uint64_t clock)
-{
-    return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ||
-           clock == CLOCK_TAI;
-}
-
-/* Clocks of threads and processes come as negative numbers. */
-static long clock_read(int32_t clock, uint64_t *ret_ns)
-{
-    if (clock < 0) {
-        *ret_ns = prim_query(SYS_QUERY_CPU_NS);
-        return 0;
-    }
-    switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE:
-    case CLOCK_TAI:
-        *ret_ns = prim_wall_ns();
-        return 0;
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_BOOTTIME:
-        *ret_ns = prim_now_ns();
-        return 0;
-    case CLOCK_PROCESS_CPUTIME_ID:
-    case CLOCK_THREAD_CPUTIME_ID:
-        *ret_ns = prim_query(SYS_QUERY_CPU_NS);
-        return 0;
-    default:
-        return -EINVAL;
-    }
-}
-
-static long time_clock_gettime(struct sys_args *args)
-{
-    uint64_t ns;
-    long ret = clock_read(args->arg[0], &ns);
-
-    return ret ? ret : timespec_to_user(args->arg[1], ns);
-}
-
-static long time_clock_getres(struct sys_args *args)
-{
-    uint64_t ns;
-    long ret = clock_read(args->arg[0], &ns);
-
-    if (ret || !args->arg[1]) {
-        return ret;
-    }
-    return timespec_to_user(args->arg[1], 1);
-}
-
 static long time_gettimeofday(struct sys_args *args)
 {
     uint64_t ns = prim_wall_ns();
@@ -177,61 +92,87 @@ static long time_time(struct sys_args *args)
     return seconds;
 }
 
-static long sleep_until(uint64_t deadline_ns)
+static long sleep_until(const struct moment *until)
 {
-    struct thread *t = thread_self();
     long ret;
 
     lib_lock();
     do {
-        ret = lib_wait(&t->word, t->word, deadline_ns);
+        ret = thread_sleep_until(until);
     } while (!ret);
     lib_unlock();
     return ret == -ETIMEDOUT ? 0 : ret;
 }
 
-static long sleep_for(uint64_t user_duration, uint64_t user_left)
+/* Wall-clock spans are measured by the monotonic clock, as Linux does. */
+static long sleep_for(struct moment until, uint64_t ns, uint64_t user_left)
 {
-    uint64_t ns, deadline_ns, now_ns;
-    long ret = timespec_from_user(user_duration, &ns);
+    uint64_t now_ns;
+    long ret;
 
-    if (ret) {
-        return ret;
+    if (until.base == CLOCK_BASE_WALL) {
+        until.base = CLOCK_BASE_MONO;
     }
-    deadline_ns = deadline_after(ns);
-    ret = sleep_until(deadline_ns);
+    now_ns = clock_now(until.base, until.tid);
+    until.ns = ns >= INT64_MAX - now_ns ? SYS_FOREVER : now_ns + ns;
+    ret = sleep_until(&until);
     if (ret == -EINTR && user_left) {
-        now_ns = prim_now_ns();
+        now_ns = clock_now(until.base, until.tid);
         if (timespec_to_user(user_left,
-                             deadline_ns > now_ns ? deadline_ns - now_ns : 0)) {
+                             until.ns > now_ns ? until.ns - now_ns : 0)) {
             return -EFAULT;
         }
     }
     return ret;
 }
 
+/* @linux call nanosleep
+ * @test guest/programs/clocks.c "nanosleep() is not too short"
+ * @test guest/programs/clock-ids.c "nanosleep: the rest, when interrupted"
+ */
 static long time_nanosleep(struct sys_args *args)
 {
-    return sleep_for(args->arg[0], args->arg[1]);
+    struct moment mono = { .base = CLOCK_BASE_MONO };
+    uint64_t ns;
+    long ret = timespec_from_user(args->arg[0], &ns);
+
+    return ret ? ret : sleep_for(mono, ns, args->arg[1]);
 }
 
 /* clock_nanosleep(clock, flags, time, left) */
+/* @linux call clock_nanosleep - CPU time is looked at every 10 ms
+ * @test guest/programs/clock-ids.c "clocks that only tell the time"
+ * @test unit/libc-sys/test-time.c "/libc-sys/time/wall-set" */
 static long time_clock_nanosleep(struct sys_args *args)
 {
+    struct clock clock;
+    struct moment until = { 0 };
     uint64_t ns;
-    long ret = clock_read(args->arg[0], &ns);
+    long ret;
 
+    lib_lock();
+    ret = clock_find_locked(args->arg[0], &clock);
+    lib_unlock();
     if (ret) {
         return ret;
     }
-    if (!(args->arg[1] & TIMER_ABSTIME)) {
-        return sleep_for(args->arg[2], args->arg[3]);
+    if (clock.no_sleep && (int32_t)args->arg[0] >= 0) {
+        return -EOPNOTSUPP;
     }
     ret = timespec_from_user(args->arg[2], &ns);
+    if (!ret && clock.no_sleep) {
+        ret = -EINVAL; /* nobody can wait for CPU time of its own */
+    }
     if (ret) {
         return ret;
     }
-    return sleep_until(is_wall_clock(args->arg[0]) ? deadline_at_wall(ns) : ns);
+    until.base = clock.base;
+    until.tid = clock.tid;
+    if (!(args->arg[1] & TIMER_ABSTIME)) {
+        return sleep_for(until, ns, args->arg[3]);
+    }
+    until.ns = ns;
+    return sleep_until(&until);
 }
 
 static long time_times(struct sys_args *args)
@@ -392,8 +333,6 @@ static long time_alarm(struct sys_args *args)
 }
 
 const struct sys_entry time_calls[] = {
-    { __NR_clock_gettime, "clock_gettime", time_clock_gettime },
-    { __NR_clock_getres, "clock_getres", time_clock_getres },
     { __NR_clock_nanosleep, "clock_nanosleep", time_clock_nanosleep },
     { __NR_nanosleep, "nanosleep", time_nanosleep },
     { __NR_gettimeofday, "gettimeofday", time_gettimeofday },

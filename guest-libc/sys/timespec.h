@@ -12,8 +12,7 @@ long timespec_from_user(uint64_t user_from, uint64_t *ret_ns);
 /* Write one: 0 or -EFAULT. */
 long timespec_to_user(uint64_t user_to, uint64_t ns);
 
-/* Deadline on the monotonic clock; too far away is SYS_FOREVER. */
+/* A span from now on the monotonic clock; too far away is SYS_FOREVER. */
 uint64_t deadline_after(uint64_t duration_ns);
-uint64_t deadline_at_wall(uint64_t wall_ns);
 
 #endif

@@ -94,4 +94,18 @@ uaccess_load32:
     ret
     FAULT 1b, 2b
 
+/* long uaccess_cmpxchg32(uint32_t *at, uint32_t *expected, uint32_t new): 0 or
+ * -1; *expected becomes what was there, stored only if that was equal */
+    .globl uaccess_cmpxchg32
+    .type uaccess_cmpxchg32, @function
+uaccess_cmpxchg32:
+    mov     (%rsi), %eax
+1:  lock cmpxchg %edx, (%rdi)
+    mov     %eax, (%rsi)
+    xor     %eax, %eax
+    ret
+2:  mov     $-1, %rax
+    ret
+    FAULT 1b, 2b
+
     .section .note.GNU-stack, "", @progbits

@@ -145,3 +145,25 @@ long load_user_u32(uint32_t *ret_value, uint64_t user_from)
     }
     return 0;
 }
+
+/**
+ * cmpxchg_user_u32 - exchange one aligned word of the program, if it is as
+ * expected
+ * @user_at: address in the program
+ * @expected: what is to be there; becomes what was there
+ * @new_value: to store then
+ *
+ * Return: 0, -EINVAL if it is not aligned, -EFAULT.
+ * Context: any, the lock may be held.
+ */
+long cmpxchg_user_u32(uint64_t user_at, uint32_t *expected, uint32_t new_value)
+{
+    if (user_at & 3) {
+        return -EINVAL;
+    }
+    if (!user_range(user_at, 4) ||
+        uaccess_cmpxchg32((uint32_t *)user_at, expected, new_value)) {
+        return -EFAULT;
+    }
+    return 0;
+}

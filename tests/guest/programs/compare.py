@@ -13,6 +13,7 @@ BUILD = os.environ.get('SLUICE_BUILD', 'build')
 PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
             'signals', 'vdso', 'events', 'sockets', 'udp',
             'shutdowns')
+PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -185,7 +185,12 @@ uint64_t prim_now_ns(void)
 
 uint64_t prim_wall_ns(void)
 {
-    return sim.now_ns + 1000000000000000000ull;
+    return sim.now_ns + 1000000000000000000ull + sim.wall_step_ns;
+}
+
+uint64_t prim_wall_offset_ns(void)
+{
+    return prim_wall_ns() - sim.now_ns;
 }
 
 uint64_t prim_generation(void)
@@ -376,6 +381,18 @@ _Noreturn void lib_panic(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     abort();
+}
+
+/* As clock.c, for posix/ alone. */
+void wall_clock_look_locked(void)
+{
+    static uint64_t seen_ns = 1000000000000000000ull;
+    int64_t step_ns = prim_wall_offset_ns() - seen_ns;
+
+    if (step_ns) {
+        seen_ns += step_ns;
+        posix_wall_set(step_ns > 10000000 || step_ns < -10000000);
+    }
 }
 
 uint64_t sys_poll_locked(void)

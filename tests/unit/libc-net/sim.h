@@ -21,6 +21,7 @@
 
 struct sim {
     uint64_t now_ns;
+    uint64_t wall_step_ns;     /* by which the wall clock was set meanwhile */
     uint64_t last_deadline_ns; /* of the last sleep */
     uint64_t committed, epoch, line;
     unsigned randoms;      /* times that the host was asked for entropy */

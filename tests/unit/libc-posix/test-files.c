@@ -9,7 +9,10 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/path.h"
@@ -276,6 +279,63 @@ static void test_names(void)
     g_assert_cmpint(mode_of(path), ==, S_IFDIR | 0555);
 }
 
+static int64_t timer_read(long fd)
+{
+    uint64_t n;
+    long ret = CALL(io_sys_read, fd, P(&n), sizeof(n));
+
+    return ret < 0 ? ret : (int64_t)n;
+}
+
+static long timer_set(long fd, uint32_t flags, int64_t seconds)
+{
+    struct itimerspec spec = { .it_value = { seconds, 0 } };
+
+    return CALL(timerfd_sys_settime, fd, flags, P(&spec), 0);
+}
+
+static long timer_poll(long fd, int ms)
+{
+    struct pollfd p = { fd, POLLIN, 0 };
+
+    return CALL(poll_sys_poll, P(&p), 1, ms);
+}
+
+/* The guest was away for 6 s: a time of day comes by so much sooner. */
+static void test_timerfd_wall(void)
+{
+    int64_t wall_s = prim_wall_ns() / 1000000000;
+    long wall = CALL(timerfd_sys_create, CLOCK_REALTIME, TFD_NONBLOCK);
+    long span = CALL(timerfd_sys_create, CLOCK_REALTIME, TFD_NONBLOCK);
+    long told = CALL(timerfd_sys_create, CLOCK_REALTIME, TFD_NONBLOCK);
+    const uint32_t tell = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    uint64_t start_ns = sim.now_ns;
+
+    g_assert_cmpint(timer_set(wall, TFD_TIMER_ABSTIME, wall_s + 20), ==, 0);
+    g_assert_cmpint(timer_set(span, 0, 20), ==, 0);
+    g_assert_cmpint(timer_set(told, tell, wall_s + 1000), ==, 0);
+    g_assert_cmpint(timer_poll(wall, 1000), ==, 0);
+    g_assert_cmpint(timer_read(told), ==, -EAGAIN);
+    sim.wall_step_ns += 6000000000ull;
+    g_assert_cmpint(timer_poll(told, 1000), ==, 1);
+    g_assert_cmpint(timer_read(told), ==, -ECANCELED);
+    g_assert_cmpint(timer_read(told), ==, -EAGAIN);
+    g_assert_cmpint(timer_poll(wall, 60000), ==, 1);
+    g_assert_cmpuint(sim.now_ns - start_ns, <=, 14100000000ull);
+    g_assert_cmpint(timer_read(wall), ==, 1);
+    g_assert_cmpint(timer_poll(span, 60000), ==, 1);
+    g_assert_cmpuint(sim.now_ns - start_ns, >=, 20000000000ull);
+    /* Set back: it is not yet due. */
+    wall_s = prim_wall_ns() / 1000000000;
+    g_assert_cmpint(timer_set(wall, TFD_TIMER_ABSTIME, wall_s + 2), ==, 0);
+    sim.wall_step_ns -= 60000000000ull;
+    g_assert_cmpint(timer_poll(wall, 30000), ==, 0);
+    g_assert_cmpint(timer_read(wall), ==, -EAGAIN);
+    CALL(fd_sys_close, wall);
+    CALL(fd_sys_close, span);
+    CALL(fd_sys_close, told);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -291,5 +351,6 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/files/many", test_many);
     g_test_add_func("/libc/files/directories", test_directories);
     g_test_add_func("/libc/files/names", test_names);
+    g_test_add_func("/libc/timerfd/wall-set", test_timerfd_wall);
     return g_test_run();
 }

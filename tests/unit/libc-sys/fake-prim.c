@@ -194,6 +194,11 @@ uint64_t prim_wall_ns(void)
     return fake.now_ns + fake.wall_offset_ns;
 }
 
+uint64_t prim_wall_offset_ns(void)
+{
+    return fake.wall_offset_ns;
+}
+
 uint64_t prim_generation(void)
 {
     return 1;
@@ -307,6 +312,7 @@ long fake_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
     fake_frame.rdx = c;
     fake_frame.r10 = d;
     fake_frame.r8 = fake.arg5;
+    fake_frame.r9 = fake.arg6;
     fake_frame.rcx = FAKE_RIP;
     sys_dispatch(&fake_frame);
     return fake_frame.rax;

@@ -19,7 +19,7 @@ struct fake {
     size_t len_bytes;
     long memory_result;    /* what calls about memory return */
     bool real_memory;      /* or map truly */
-    uint64_t arg5;         /* fifth argument of fake_call() */
+    uint64_t arg5, arg6;   /* last arguments of fake_call() */
     struct ckpt_mbox mail; /* kind 0: none */
     char log[4096];
     size_t log_bytes;

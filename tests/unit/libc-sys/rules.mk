@@ -7,6 +7,7 @@ LIBC_SYS_SRC := $(patsubst %,guest-libc/sys/%.c,thread lock futex memory \
 	signal sigframe deliver time ident mailbox log format report uaccess xstate sys-table \
 	no-rooms) guest-libc/sys/uaccess.S guest-libc/start/entry.S \
 	$(patsubst %,guest-libc/start/%.c,bundle elf place stack)
+LIBC_SYS_SRC += $(patsubst %,guest-libc/sys/%.c,clock futex-pi robust)
 LIBC_SYS_TEST := $(B)/tests/unit/test-libc-sys
 LIBC_SYS_TEST_SRC := $(wildcard tests/unit/libc-sys/*.c)
 

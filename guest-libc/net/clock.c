@@ -2,37 +2,43 @@
 /*
  * clock.c - lwIP's timers, stopped while they have nothing to do
  *
- * Theory of operation.  lwIP wants tcp_fasttmr() at each tick of 10 ms and
- * tcp_slowtmr() at every second one, for ever.  An idle guest must not be woken
- * a hundred times a second: each wake-up dirties memory.  So the clock has two
- * states:
+ * Theory of operation.  TCP's timers are deadlines (tcp-timers.c).  To find the
+ * earliest all connections are looked through, which is not to be done for each
+ * frame.  So the clock has two states:
  *
- *  runs     ticks are due; after each the connections are looked through, and
- *           when none needs the next tick the clock stops.
+ *  runs     something has happened: at the next tick, 10 ms later at most, what
+ *           is due is done, acknowledgements that were delayed among it, and the
+ *           next deadline is found.
  *           left by: clock_run() -> stopped
- *  stopped  no connection has anything in flight, delayed or pending.  What is
- *           left are far deadlines (keep-alive, TIME_WAIT and the like), of
- *           which the earliest is known; only then a tick is due.
+ *  stopped  nothing is due before that deadline.
  *           left by: clock_touch() -> runs
  *
+ * An idle guest is not woken, and one that waits for an acknowledgement is woken
+ * when it is late: each wake-up dirties memory.
+ *
  * lwIP's counter tcp_ticks is a function of the monotonic clock, so a stop
- * costs nothing: the value is right again when the clock starts.  Relative
- * counters inside the pcbs (rtime, persist_cnt) are only in use while it runs.
+ * costs nothing: the value is right again when the clock starts.
+ *
+ * When the deadline is long past at the time at which somebody looks, the whole
+ * guest stood still: what has come meanwhile is yet to be looked at, so TCP is
+ * given that time back.
  *
  * ARP and IP: requests that are on their way, and packets of which fragments
  * lack, need a tick each second; ARP entries that only age are caught up when
  * something happens anyway.
  */
 #include "guest-libc/net/net-internal.h"
+#include "guest-libc/net/tcp-timers.h"
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
-/* After a long absence of any poller: not more ticks than this at once. */
-#define CLOCK_BURST_TICKS   8u
-#define CLOCK_SECOND_NS     1000000000ull /* ARP_TMR_INTERVAL, IP_TMR_... */
+/* Later than this, and nobody can have been able to look. */
+#define CLOCK_LATE_NS       500000000ull
+#define CLOCK_TICK_NS       (2 * NET_TICK_NS) /* TCP_SLOW_INTERVAL */
+#define CLOCK_SECOND_NS     1000000000ull     /* ARP_TMR_INTERVAL, IP_TMR_... */
 #define CLOCK_ARP_ASK_NS    (7 * CLOCK_SECOND_NS) /* > ARP_MAXPENDING */
 #define CLOCK_SECONDS_BURST 301u                  /* > ARP_MAXAGE */
 #define CLOCK_REASS_NS      ((IP_REASS_MAXAGE + 1) * CLOCK_SECOND_NS)
@@ -72,6 +78,23 @@ void clock_start(void)
     second_done = now / CLOCK_SECOND_NS;
 }
 
+/* When TCP is due. */
+static uint64_t tcp_deadline_ns(void)
+{
+    return clock_runs ? (tick_done + 1) * NET_TICK_NS : far_deadline_ns;
+}
+
+/* Bring TCP's clock to @now_ns, but for time in which the guest stood still. */
+static void ticks_catch_up(uint64_t now_ns)
+{
+    uint64_t due_ns = tcp_deadline_ns();
+
+    ticks_set(now_ns / NET_TICK_NS);
+    if (due_ns < now_ns && now_ns - due_ns > CLOCK_LATE_NS) {
+        tcp_timers_shift((uint32_t)((now_ns - due_ns) / CLOCK_TICK_NS));
+    }
+}
+
 /**
  * clock_touch() - something happens that TCP may have to time
  *
@@ -83,7 +106,7 @@ void clock_start(void)
 void clock_touch(void)
 {
     if (!clock_runs) {
-        ticks_set(prim_now_ns() / NET_TICK_NS);
+        ticks_catch_up(prim_now_ns());
         clock_runs = true;
         net_kick();
     }
@@ -137,94 +160,20 @@ void clock_fragment(void)
     seconds_run(CLOCK_REASS_NS);
 }
 
-static bool pcb_needs_tick(const struct tcp_pcb *pcb)
-{
-    return pcb->unsent || pcb->unacked || pcb->ooseq || pcb->refused_data ||
-           pcb->rtime >= 0 || pcb->persist_backoff ||
-           (pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND)) ||
-           pcb->pollinterval;
-}
-
-/* Slow ticks after pcb->tmr when tcp_slowtmr() has something to do. */
-static uint64_t pcb_far_ticks(const struct tcp_pcb *pcb)
-{
-    switch (pcb->state) {
-    case SYN_RCVD:
-        return TCP_SYN_RCVD_TIMEOUT / TCP_SLOW_INTERVAL;
-    case FIN_WAIT_2:
-        return pcb->flags & TF_RXCLOSED
-                   ? TCP_FIN_WAIT_TIMEOUT / TCP_SLOW_INTERVAL
-                   : UINT64_MAX;
-    case LAST_ACK:
-    case TIME_WAIT:
-        return 2 * TCP_MSL / TCP_SLOW_INTERVAL;
-    case ESTABLISHED:
-    case CLOSE_WAIT:
-        if (pcb->so_options & SOF_KEEPALIVE) {
-            return (pcb->keep_idle +
-                    (uint64_t)pcb->keep_cnt_sent * pcb->keep_intvl) /
-                   TCP_SLOW_INTERVAL;
-        }
-        return UINT64_MAX;
-    default:
-        return UINT64_MAX;
-    }
-}
-
-/* Look through @pcb's list: true if one needs ticks, else its far deadline. */
-static bool list_needs_tick(const struct tcp_pcb *pcb, uint64_t *far_ticks)
-{
-    for (; pcb; pcb = pcb->next) {
-        uint64_t far = pcb_far_ticks(pcb);
-        uint32_t gone = tcp_ticks - pcb->tmr;
-
-        if (pcb->state != TIME_WAIT && pcb_needs_tick(pcb)) {
-            return true;
-        }
-        if (far != UINT64_MAX) {
-            far = far >= gone ? far - gone + 1 : 1;
-            if (far < *far_ticks) {
-                *far_ticks = far;
-            }
-        }
-    }
-    return false;
-}
-
-/* Stop if no connection needs the next tick. */
-static void clock_settle(void)
-{
-    uint64_t far_ticks = UINT64_MAX;
-
-    clock_runs = list_needs_tick(tcp_active_pcbs, &far_ticks) ||
-                 list_needs_tick(tcp_tw_pcbs, &far_ticks);
-    if (clock_runs || far_ticks == UINT64_MAX) {
-        far_deadline_ns = SYS_FOREVER;
-    } else {
-        far_deadline_ns = (tick_done / 2 + far_ticks) * 2 * NET_TICK_NS;
-    }
-}
-
 static void tcp_run(uint64_t now_ns)
 {
     uint64_t tick = now_ns / NET_TICK_NS;
+    uint32_t left;
 
-    if (tick == tick_done || (!clock_runs && now_ns < far_deadline_ns)) {
+    if (tick == tick_done || now_ns < tcp_deadline_ns()) {
         return;
     }
-    if (!clock_runs || tick - tick_done > CLOCK_BURST_TICKS) {
-        /* At least one slow tick is among the two that are left. */
-        ticks_set(tick - (clock_runs ? CLOCK_BURST_TICKS : 2));
-    }
-    while (tick_done < tick) {
-        tick_done++;
-        tcp_fasttmr();
-        if (!(tick_done & 1)) {
-            tcp_ticks = (u32_t)(tick_done / 2 - 1);
-            tcp_slowtmr();
-        }
-    }
-    clock_settle();
+    ticks_catch_up(now_ns);
+    left = tcp_timers_run();
+    clock_runs = false;
+    far_deadline_ns = left == TCP_TIMERS_NEVER
+                          ? SYS_FOREVER
+                          : (tick / 2 + left) * CLOCK_TICK_NS;
 }
 
 static void seconds_work(uint64_t now_ns)
@@ -267,8 +216,7 @@ void clock_run(uint64_t now_ns)
  */
 uint64_t clock_deadline(void)
 {
-    uint64_t deadline =
-        clock_runs ? (tick_done + 1) * NET_TICK_NS : far_deadline_ns;
+    uint64_t deadline = tcp_deadline_ns();
     uint64_t second = (second_done + 1) * CLOCK_SECOND_NS;
 
     if (second < deadline && second <= second_until_ns) {

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 #include "guest-libc/net/net-internal.h"
+#include "guest-libc/net/tcp-timers.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/netif.h"
@@ -373,6 +374,52 @@ void link_retry(void)
             link_announce();
         }
     }
+}
+
+/* Does it stay within this host? */
+static bool is_inner(const struct tcp_pcb *pcb)
+{
+    uint32_t remote = ip_2_ip4(&pcb->remote_ip)->addr;
+
+    return !link_net || (remote & 0xff) == 127 || remote == net_address();
+}
+
+/**
+ * tcp_output_epoch() - of which epoch is what a connection sends now?
+ * @pcb: the connection
+ *
+ * Return: the epoch, 0 if nothing is held.
+ * Context: lock held.
+ */
+uint64_t tcp_output_epoch(const struct tcp_pcb *pcb)
+{
+    return is_inner(pcb) ? 0 : (uint64_t)prim_query(SYS_QUERY_EPOCH);
+}
+
+/**
+ * tcp_output_is_blocked() - has the hold no room for a connection's frames?
+ * @pcb: the connection
+ *
+ * Return: whether.
+ * Context: lock held.
+ */
+bool tcp_output_is_blocked(const struct tcp_pcb *pcb)
+{
+    return link_blocked && !is_inner(pcb);
+}
+
+/**
+ * tcp_output_is_held() - does what a connection sent last lie in the hold?
+ * @pcb: the connection; timer_epoch is the epoch of what it sent
+ *
+ * Return: whether, or whether it has not even been taken.
+ * Context: lock held.
+ */
+bool tcp_output_is_held(const struct tcp_pcb *pcb)
+{
+    return tcp_output_is_blocked(pcb) ||
+           (pcb->timer_epoch && !is_inner(pcb) &&
+            (uint64_t)prim_query(SYS_QUERY_COMMITTED) < pcb->timer_epoch);
 }
 
 /**

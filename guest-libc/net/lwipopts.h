@@ -54,10 +54,7 @@
 #define ARP_QUEUE_LEN                  64
 #define ETHARP_SUPPORT_VLAN            0
 
-/*
- * A held reply makes the round trip as long as a checkpoint, so windows are
- * large; an RTO counted in half seconds would make each loss cost seconds.
- */
+/* A held reply makes the round trip as long as a checkpoint: large windows. */
 #define TCP_MSS                        1460
 #define LWIP_WND_SCALE                 1
 #define TCP_RCV_SCALE                  4
@@ -70,14 +67,12 @@
 #define TCP_QUEUE_OOSEQ                1
 #define LWIP_TCP_SACK_OUT              1
 #define TCP_TMR_INTERVAL               10  /* ms */
-#define LWIP_TCP_RTO_TIME              200 /* ms, the first and the least */
-#define TCP_MAXRTX                     12
-#define TCP_SYNMAXRTX                  7
-/*
- * TIME_WAIT is 2 * this.  All connections are searched as one list, so a
- * minute's worth of closed ones would slow down every segment.
- */
-#define TCP_MSL                        1000UL /* ms */
+/* tcp-timers.c, with more numbers (RFC 6298, and the least of Linux) */
+#define LWIP_TCP_TIMERS_CUSTOM         1
+#define LWIP_TCP_RTO_TIME              1000   /* ms, before one is measured */
+#define TCP_RTO_MIN                    200    /* on top of the round trip */
+#define TCP_RTO_MAX                    120000
+#define TCP_MSL                        30000UL /* TIME_WAIT is twice that */
 #define LWIP_TCP_KEEPALIVE             1
 #define TCP_LISTEN_BACKLOG             1
 #define TCP_DEFAULT_LISTEN_BACKLOG     255

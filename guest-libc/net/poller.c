@@ -33,6 +33,7 @@
  */
 #include <errno.h>
 #include "guest-libc/net/net-internal.h"
+#include "guest-libc/net/tcp-timers.h"
 #include "guest-libc/posix/file.h"
 
 /* Half a tick of TCP: what it delays is an acknowledgement or a timer. */
@@ -261,6 +262,7 @@ long net_start(const struct boot_net *net)
 void net_restored(void)
 {
     clock_touch();
+    tcp_timers_renew();
     link_announce();
     lease_verify();
     link_prompt_peers();

@@ -31,13 +31,16 @@ $(libc-net_B)/%.o: tests/unit/libc-net/%.c | $(LWIP_STAMP)
 		$$(pkg-config --cflags glib-2.0) -MMD -MP -c -o $@ $<
 
 # The peer and its lwIP as one object that shows nothing but peer_*().
-$(libc-net_B)/peer-stack.o: $(libc-net_B)/peer.o $(libc-net_LWIP)
+$(libc-net_B)/peer-stack.o: $(libc-net_B)/peer.o $(libc-net_LWIP) \
+		$(libc-net_B)/guest-libc/net/tcp-timers.o
 	$(call say,LD,$@)
 	$(Q)ld -r -o $@ $^
 	$(Q)objcopy --wildcard --keep-global-symbol='peer_*' $@
 
 # One program for each world: a library starts once.
-libc-net_TESTS := $(addprefix $(libc-net_B)/test-libc-,net dgram lease line)
+libc-net_TESTS := $(addprefix $(libc-net_B)/test-libc-,net dgram lease line tcp)
+
+$(libc-net_B)/test-libc-tcp: $(libc-net_B)/script.o
 
 $(libc-net_TESTS): $(libc-net_B)/test-libc-%: $(libc-net_B)/test-%.o \
 		$(libc-net_B)/sim.o $(libc-net_B)/peer-stack.o \

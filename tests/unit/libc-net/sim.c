@@ -279,6 +279,7 @@ long lib_wait(uint32_t *word, uint32_t seen, uint64_t deadline_ns)
     uint64_t start = sim.now_ns;
 
     sim.last_deadline_ns = deadline_ns;
+    sim.sleeps++;
     while (*word == seen) {
         if (sim.now_ns >= deadline_ns) {
             return -ETIMEDOUT;

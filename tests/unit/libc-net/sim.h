@@ -34,6 +34,7 @@ struct sim {
     unsigned sent, received;  /* frames on the wire, before any loss */
     unsigned resets;          /* TCP segments with RST among @sent */
     unsigned sigpipes;
+    unsigned sleeps; /* of the library: each is a wake-up */
     /* Sees the frames that reach the peer's end; true: it was for this one. */
     bool (*listener)(const uint8_t *frame, size_t len_bytes);
     /* The last frame that left. */

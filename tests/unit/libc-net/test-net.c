@@ -64,7 +64,7 @@ static void calm(void)
     sim.gate_full = false;
     sim.gate_opens_ns = 0;
     peer_mode(PEER_ECHO);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 2000; i++) {
         sim_pass(100 * MS);
         net_poll();
     }

@@ -287,6 +287,8 @@ struct thread {
     uint64_t deadline_ns;
     int wait_result;
     uint64_t cpu_ns;
+    uint64_t slice_left_ns; /* see sched.c; not while its slice is timed */
+    uint64_t stopped_ns;    /* when it last ran */
 };
 
 /* Read and written by entry.S at fixed offsets. */
@@ -436,6 +438,9 @@ uint64_t nic_commit(uint32_t flags);
 int nic_command(enum ckpt_nic_cmd command, const void *buf, uint32_t len_bytes);
 void nic_exit(uint32_t status);
 void nic_interrupt(void);
+uint64_t nic_poll_ns(void);
+void nic_poll(uint64_t now_ns);
+void nic_poll_for(void);
 
 /* ---- netswitch.c: frames to processes by their MAC address ---- */
 struct net_held {

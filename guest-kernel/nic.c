@@ -18,8 +18,15 @@
  * keeps, because a process has no room, is not posted; when none is left the
  * device waits, and so does the network behind it: no frame is lost.
  *
+ * Receiving may not take all of the time: whoever floods the network could stop
+ * the programs else.  In each RX_WINDOW_NS the interrupt may spend RX_SHARE_NS.
+ * What is over is left in the ring, RX raises no interrupt any more, and the
+ * ring is looked at when a thread waits (it has no better use for its time) and
+ * when the window is over, until it is found empty.
+ *
  *  N1  tx_prod - tx_done frames are in the ring; their buffers are not free
  *  N2  a receive buffer is posted, or in the hands of netswitch.c, never both
+ *  N3  while RX raises no interrupt, poll_ns is a time at which nic_poll() runs
  */
 #include "kernel.h"
 
@@ -45,6 +52,15 @@ static uint8_t *rx_buffers[RX_ENTRIES];
 static uint32_t rx_in_ring[RX_ENTRIES];
 static uint32_t rx_prod;
 static uint32_t rx_seen;
+
+#define RX_WINDOW_NS 2000000ull
+#define RX_SHARE_NS  1000000ull
+#define RX_POLL_MAX  64u /* frames of one look when a thread waits */
+#define NO_POLL      UINT64_MAX
+
+static uint64_t window_ns;         /* when the window began */
+static uint64_t spent_ns;          /* in it, by receiving */
+static uint64_t poll_ns = NO_POLL; /* the next look; NO_POLL: by interrupt */
 
 static uint32_t mtu;
 static uint32_t buffer_bytes;
@@ -267,7 +283,8 @@ void nic_rx_return(uint32_t buffer)
     }
 }
 
-static void rx_frames(void)
+/* Frames that are there, @max at most, until @end_ns; false: some are left. */
+static bool rx_frames(uint32_t max, uint64_t end_ns)
 {
     /* Pairs with the device's store of cons: the frames are there by then. */
     uint32_t cons = __atomic_load_n(&rx_ring->cons, __ATOMIC_ACQUIRE);
@@ -277,10 +294,77 @@ static void rx_frames(void)
         uint32_t buffer = rx_in_ring[rx_seen % RX_ENTRIES];
         uint32_t len_bytes = desc->len_bytes;
 
+        if (max-- == 0 || time_now_ns() >= end_ns) {
+            return false;
+        }
         KASSERT(len_bytes <= buffer_bytes);
         rx_seen++;
         netswitch_receive(buffer, len_bytes);
         cons = __atomic_load_n(&rx_ring->cons, __ATOMIC_ACQUIRE);
+    }
+    return true;
+}
+
+/* By interrupt again, or by looking at @when_ns. */
+static void set_poll(uint64_t when_ns)
+{
+    if ((poll_ns == NO_POLL) != (when_ns == NO_POLL)) {
+        reg_write(CKPT_NIC_INT_ENABLE, when_ns == NO_POLL
+                                           ? CKPT_INT_ALL
+                                           : CKPT_INT_ALL & ~CKPT_INT_RX);
+    }
+    poll_ns = when_ns;
+}
+
+/* Receive as long as the window's share lasts. */
+static void rx_in_share(void)
+{
+    uint64_t start_ns = time_now_ns();
+    bool all;
+
+    if (start_ns - window_ns >= RX_WINDOW_NS) {
+        window_ns = start_ns;
+        spent_ns = 0;
+    }
+    netswitch_retry_all();
+    all = rx_frames(UINT32_MAX, start_ns + RX_SHARE_NS - spent_ns);
+    spent_ns += time_now_ns() - start_ns;
+    if (spent_ns > RX_SHARE_NS) {
+        spent_ns = RX_SHARE_NS;
+    }
+    set_poll(all ? NO_POLL : window_ns + RX_WINDOW_NS);
+}
+
+/**
+ * nic_poll_ns - when nic_poll() is to be called
+ *
+ * Return: the time, or UINT64_MAX: frames come by interrupt.
+ */
+uint64_t nic_poll_ns(void)
+{
+    return poll_ns;
+}
+
+/**
+ * nic_poll - the timer: frames were left for later
+ * @now_ns: the time
+ */
+void nic_poll(uint64_t now_ns)
+{
+    if (now_ns >= poll_ns) {
+        rx_in_share();
+    }
+}
+
+/**
+ * nic_poll_for - a thread is about to wait: are there frames?
+ *
+ * This is on its own time, and not of the window.
+ */
+void nic_poll_for(void)
+{
+    if (poll_ns != NO_POLL && rx_frames(RX_POLL_MAX, UINT64_MAX)) {
+        set_poll(NO_POLL);
     }
 }
 
@@ -293,14 +377,15 @@ void nic_interrupt(void)
 {
     uint32_t causes;
 
-    while ((causes = reg_read(CKPT_NIC_INT_STATUS)) != 0) {
+    while ((causes = reg_read(CKPT_NIC_INT_STATUS) &
+                     (poll_ns == NO_POLL ? CKPT_INT_ALL
+                                         : CKPT_INT_ALL & ~CKPT_INT_RX)) != 0) {
         reg_write(CKPT_NIC_INT_ACK, causes);
         if (causes & CKPT_INT_ERROR) {
             panic("the NIC refused a descriptor");
         }
         if (causes & CKPT_INT_RX) {
-            netswitch_retry_all();
-            rx_frames();
+            rx_in_share();
         }
         if (causes & CKPT_INT_TX) {
             log_flush();

@@ -3,14 +3,23 @@
  * sched.c - which thread runs
  *
  * Round robin with a slice.  The slice is only timed while somebody else
- * could run.  A thread that an interrupt woke goes to the front and runs at
- * once: it waits for packets or for the clock, and would be late else.
+ * could run.  A thread that an interrupt woke runs at once: it waits for
+ * packets or for the clock, and would be late else.  The thread that it takes
+ * the CPU from is the next to run, with the rest of its slice: threads that
+ * compute do not change places with each packet, and their registers are not
+ * saved and loaded for it.
+ *
+ * A slice does not begin anew with each wake-up.  A thread gets back of it what
+ * it has slept, so one that is woken again and again gets half of the CPU beside
+ * one that computes, and not all of it.
  */
 #include "kernel.h"
 
-#define SLICE_NS 2000000ull
-#define NO_SLICE UINT64_MAX
+#define SLICE_NS     2000000ull
+#define SLICE_MIN_NS (SLICE_NS / 8) /* less is not worth a switch */
+#define NO_SLICE     UINT64_MAX
 
+static struct list urgent_queue; /* before all others */
 static struct list run_queue;
 static struct thread *idle;
 static struct thread *dead; /* to be freed by who runs next */
@@ -19,29 +28,56 @@ static bool urgent; /* in an interrupt */
 static uint64_t slice_end_ns = NO_SLICE;
 static uint64_t run_start_ns; /* when current began to run */
 
-static void start_slice(void)
+static bool nobody_waits(void)
+{
+    return list_empty(&run_queue) && list_empty(&urgent_queue);
+}
+
+static void start_slice(uint64_t now_ns)
 {
     if (slice_end_ns == NO_SLICE && current != idle) {
-        slice_end_ns = time_now_ns() + SLICE_NS;
+        slice_end_ns = now_ns + current->slice_left_ns;
     }
+}
+
+/* What is left of the running thread's slice, if it is timed. */
+static void stop_slice(struct thread *thread, uint64_t now_ns)
+{
+    if (slice_end_ns != NO_SLICE) {
+        thread->slice_left_ns =
+            slice_end_ns > now_ns ? slice_end_ns - now_ns : 0;
+    }
+}
+
+/* A thread that slept has so much more of its slice. */
+static void give_back(struct thread *thread, uint64_t now_ns)
+{
+    uint64_t used_ns = SLICE_NS - thread->slice_left_ns;
+    uint64_t slept_ns = now_ns - thread->stopped_ns;
+
+    thread->slice_left_ns += slept_ns < used_ns ? slept_ns : used_ns;
 }
 
 /**
  * sched_ready - a thread can run
  * @thread: the thread, on no queue
  *
- * It queues at the end; in an interrupt at the front, and runs next.
+ * It queues at the end; in an interrupt it runs next, unless it has used up its
+ * slice.
  */
 void sched_ready(struct thread *thread)
 {
+    uint64_t now_ns = time_now_ns();
+
     thread->state = THREAD_RUNNABLE;
-    if (urgent) {
-        list_add_before(run_queue.next, &thread->queue);
+    give_back(thread, now_ns);
+    if (urgent && thread->slice_left_ns >= SLICE_MIN_NS) {
+        list_add_before(&urgent_queue, &thread->queue);
         want_switch = true;
     } else {
         list_add_before(&run_queue, &thread->queue);
     }
-    start_slice();
+    start_slice(now_ns);
 }
 
 /**
@@ -99,10 +135,11 @@ uint64_t sched_cpu_ns(const struct thread *thread)
 
 static struct thread *pick(void)
 {
+    struct list *queue = list_empty(&urgent_queue) ? &run_queue : &urgent_queue;
     struct thread *next = idle;
 
-    if (!list_empty(&run_queue)) {
-        next = CONTAINER_OF(run_queue.next, struct thread, queue);
+    if (!list_empty(queue)) {
+        next = CONTAINER_OF(queue->next, struct thread, queue);
         list_remove(&next->queue);
     }
     return next;
@@ -125,17 +162,23 @@ static void reap(void)
     }
 }
 
-/* Leave the running thread, which is on the right queue already. */
-static void switch_away(void)
+/*
+ * Leave the running thread, which is on the right queue already, for one that
+ * is on none.
+ */
+static void switch_to(struct thread *next, uint64_t now_ns)
 {
     struct thread *previous = current;
-    struct thread *next = pick();
-    uint64_t now_ns = time_now_ns();
 
     want_switch = false;
-    slice_end_ns =
-        list_empty(&run_queue) || next == idle ? NO_SLICE : now_ns + SLICE_NS;
+    if (next->slice_left_ns < SLICE_MIN_NS) {
+        next->slice_left_ns = SLICE_NS;
+    }
+    slice_end_ns = nobody_waits() || next == idle
+                       ? NO_SLICE
+                       : now_ns + next->slice_left_ns;
     previous->cpu_ns += now_ns - run_start_ns;
+    previous->stopped_ns = now_ns;
     run_start_ns = now_ns;
     if (next == previous) {
         return;
@@ -171,13 +214,25 @@ void sched_begin(struct trap_frame *frame)
  */
 void sched_yield(void)
 {
-    if (list_empty(&run_queue)) {
+    if (nobody_waits()) {
         want_switch = false;
         slice_end_ns = NO_SLICE;
         return;
     }
+    current->slice_left_ns = 0;
     list_add_before(&run_queue, &current->queue);
-    switch_away();
+    switch_to(pick(), time_now_ns());
+    after_switch();
+}
+
+/* Somebody urgent comes first, then the running thread again. */
+static void step_aside(uint64_t now_ns)
+{
+    struct thread *next = pick();
+
+    stop_slice(current, now_ns);
+    list_add_before(run_queue.next, &current->queue);
+    switch_to(next, now_ns);
     after_switch();
 }
 
@@ -188,8 +243,11 @@ void sched_yield(void)
  */
 void sched_block(void)
 {
+    uint64_t now_ns = time_now_ns();
+
     current->state = THREAD_WAITING;
-    switch_away();
+    stop_slice(current, now_ns);
+    switch_to(pick(), now_ns);
     after_switch();
 }
 
@@ -201,7 +259,7 @@ void sched_exit(void)
     KASSERT(dead == NULL);
     current->state = THREAD_DEAD;
     dead = current;
-    switch_away();
+    switch_to(pick(), time_now_ns());
     panic("a dead thread ran");
 }
 
@@ -213,7 +271,14 @@ void sched_exit(void)
 void sched_before_return(void)
 {
     while (want_switch) {
-        sched_yield();
+        uint64_t now_ns = time_now_ns();
+
+        if (list_empty(&urgent_queue) ||
+            now_ns + SLICE_MIN_NS >= slice_end_ns) {
+            sched_yield();
+        } else {
+            step_aside(now_ns);
+        }
     }
 }
 
@@ -225,13 +290,16 @@ static void idle_loop(void)
 {
     for (;;) {
         reap();
-        if (!list_empty(&run_queue)) {
-            switch_away();
+        if (!nobody_waits()) {
+            switch_to(pick(), time_now_ns());
             continue;
         }
         want_switch = false;
-        time_arm();
-        wait_for_interrupt();
+        nic_poll_for();
+        if (nobody_waits()) {
+            time_arm();
+            wait_for_interrupt();
+        }
     }
 }
 
@@ -240,6 +308,7 @@ static void idle_loop(void)
  */
 void sched_init(void)
 {
+    list_init(&urgent_queue);
     list_init(&run_queue);
 }
 

@@ -157,6 +157,7 @@ int64_t sys_thread_set(const uint64_t arg[6])
  */
 int64_t sys_wait(const uint64_t arg[6])
 {
+    nic_poll_for();
     if (current->process->port != NULL) {
         netswitch_retry(current->process->port);
     }

@@ -107,6 +107,9 @@ static uint64_t next_event_ns(void)
     if (sched_slice_end_ns() < next) {
         next = sched_slice_end_ns();
     }
+    if (nic_poll_ns() < next) {
+        next = nic_poll_ns();
+    }
     if (current->interrupted && time_now_ns() + INTERRUPT_RETRY_NS < next) {
         next = time_now_ns() + INTERRUPT_RETRY_NS;
     }
@@ -147,5 +150,6 @@ void time_interrupt(void)
 
     armed_ns = NEVER;
     wait_expire(now_ns);
+    nic_poll(now_ns);
     sched_slice_over(now_ns);
 }

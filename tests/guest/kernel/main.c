@@ -7,6 +7,7 @@
  *   peer    answers frames of other processes (test-host.c)
  *   fault   dies of a fault at once, which must harm nobody
  *   idle    waits for ever
+ *   busy    computes while frames pour in that it does not read
  *   random  makes calls at random (test-random.c); the second argument is the
  *           seed
  */
@@ -238,6 +239,29 @@ static void idle_process(void)
     }
 }
 
+#define BUSY_ROUNDS 500000000u
+
+/* Work that has an end, for which somebody outside measures no time. */
+static void busy_process(void)
+{
+    struct sys_net *net;
+    unsigned int i;
+
+    kcall(SYS_NET_ATTACH, 0, &net);
+    say("ready");
+    while (__atomic_load_n(&net->dropped, __ATOMIC_RELAXED) == 0) {
+        uint32_t event = __atomic_load_n(&net->event, __ATOMIC_ACQUIRE);
+
+        kcall(SYS_WAIT, &net->event, event, now_ns() + MS);
+    }
+    say("flooded");
+    for (i = 0; i < BUSY_ROUNDS; i++) {
+        __asm__ volatile("" : : : "memory");
+    }
+    say_number("done, frames dropped: ", net->dropped);
+    kcall(SYS_EXIT, 0);
+}
+
 void test_main(const struct boot_info *info);
 
 void test_main(const struct boot_info *info)
@@ -260,6 +284,9 @@ void test_main(const struct boot_info *info)
         break;
     case 'r':
         random_process(number_behind(role()));
+        break;
+    case 'b':
+        busy_process();
         break;
     case 'i':
         idle_process();

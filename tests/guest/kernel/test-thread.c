@@ -220,6 +220,83 @@ static void a_waiter_gets_the_cpu_from_a_spinner(void)
     join_thread(1);
 }
 
+#define SLICE_NS (2 * MS) /* of the kernel's sched.c */
+
+static uint32_t last_spinner;
+static uint32_t spinner_changes;
+
+static void spin_and_say(uint64_t slot)
+{
+    while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == 0) {
+        if (__atomic_exchange_n(&last_spinner, (uint32_t)slot,
+                                __ATOMIC_RELAXED) != slot) {
+            spinner_changes++;
+        }
+    }
+}
+
+static void wakeups_do_not_rotate_those_who_compute(void)
+{
+    uint64_t start;
+    unsigned int i;
+
+    word = 0;
+    CHECK(start_thread(1, spin_and_say, 1) > 0);
+    CHECK(start_thread(2, spin_and_say, 2) > 0);
+    kcall(SYS_YIELD);
+    start = now_ns();
+    spinner_changes = 0;
+    for (i = 0; i < 300; i++) {
+        kcall(SYS_WAIT, &turns, turns, now_ns() + MS / 20);
+    }
+    i = (unsigned int)((now_ns() - start) / SLICE_NS);
+    __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+    join_thread(1);
+    join_thread(2);
+    CHECK(spinner_changes <= i + 5);
+}
+
+/* Time that the caller ran until @until, leaving out what others had. */
+static uint64_t run_until(uint64_t until)
+{
+    uint64_t before = now_ns(), now = before, ran = 0;
+
+    while (now < until) {
+        now = now_ns();
+        if (now - before < MS / 10) {
+            ran += now - before;
+        }
+        before = now;
+    }
+    return ran;
+}
+
+static uint64_t greedy_ran;
+
+/* Wakes by the clock as soon as it can, and takes what it gets. */
+static void greedy(uint64_t slot)
+{
+    (void)slot;
+    while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == 0) {
+        greedy_ran += run_until(now_ns() + MS);
+        kcall(SYS_WAIT, &turns, turns, now_ns() + 1000);
+    }
+}
+
+static void who_is_woken_does_not_get_it_all(void)
+{
+    uint64_t ran;
+
+    word = 0;
+    greedy_ran = 0;
+    CHECK(start_thread(1, greedy, 1) > 0);
+    ran = run_until(now_ns() + 300 * MS);
+    __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+    join_thread(1);
+    say_number("# beside a greedy thread ran for ns: ", ran);
+    CHECK(ran >= greedy_ran / 2);
+}
+
 static void thread_create_refuses_nonsense(void)
 {
     struct sys_thread spec = {
@@ -298,6 +375,9 @@ const struct test thread_tests[] = {
     { "a spinning thread is preempted", a_spinning_thread_is_preempted },
     { "a waiter gets the CPU from a spinner",
       a_waiter_gets_the_cpu_from_a_spinner },
+    { "wake-ups do not rotate those who compute",
+      wakeups_do_not_rotate_those_who_compute },
+    { "who is woken does not get it all", who_is_woken_does_not_get_it_all },
     { "thread calls refuse nonsense", thread_create_refuses_nonsense },
     { "a thousand threads leave no memory behind",
       a_thousand_threads_leave_no_memory_behind },

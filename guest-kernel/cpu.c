@@ -53,6 +53,7 @@ _Static_assert(sizeof(struct tss) == 104, "TSS");
 
 uint64_t cpu_xsave_mask;
 uint32_t cpu_xsave_bytes;
+bool cpu_has_xsaveopt;
 
 static struct gate idt[256] BULKY;
 static struct tss tss;
@@ -128,6 +129,8 @@ static void init_xsave(void)
         mask |= XSAVE_AVX512;
     }
     xsetbv(0, mask);
+    cpuid(0xd, 1, regs);
+    cpu_has_xsaveopt = regs[0] & 1;
     cpuid(0xd, 0, regs); /* EBX: size for what XCR0 now has */
     cpu_xsave_mask = mask;
     cpu_xsave_bytes = regs[1] < MXCSR_AND_HEADER ? MXCSR_AND_HEADER : regs[1];

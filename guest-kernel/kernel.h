@@ -360,6 +360,7 @@ void apic_end_of_interrupt(void);
 /* ---- cpu.c: control registers and tables of the processor ---- */
 extern uint64_t cpu_xsave_mask;
 extern uint32_t cpu_xsave_bytes;
+extern bool cpu_has_xsaveopt;
 
 void cpu_init(void);
 void cpu_set_kstack(uint64_t top);

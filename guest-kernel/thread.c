@@ -19,9 +19,23 @@ _Static_assert(offsetof(struct cpu, smap) == CPU_SMAP, "entry.S");
 _Static_assert(offsetof(struct sys_ublock, app_rip) == 0, "entry.S");
 _Static_assert(offsetof(struct sys_ublock, app_rflags) == 8, "entry.S");
 
-#define TID_MAX      4194304u
-#define MXCSR_OFFSET 24
-#define MXCSR_START  0x1f80u /* all exceptions masked */
+#define TID_MAX 4194304u
+
+/* As XSAVE has it; what lies between is 0 in a new thread. */
+struct xsave_head {
+    uint16_t fcw;
+    uint8_t unused[22];
+    uint32_t mxcsr;
+    uint8_t registers[484];
+    uint64_t present; /* XSTATE_BV */
+};
+
+_Static_assert(offsetof(struct xsave_head, mxcsr) == 24, "XSAVE");
+_Static_assert(offsetof(struct xsave_head, present) == 512, "XSAVE");
+
+#define FCW_START   0x37fu  /* all exceptions masked */
+#define MXCSR_START 0x1f80u /* likewise */
+#define XSAVE_X87   1u
 
 struct cpu cpu;
 struct thread *current;
@@ -52,6 +66,7 @@ static int slot_alloc(uint32_t *ret_slot)
 {
     uint64_t base = KSTACK_BASE + (uint64_t)n_mapped_slots * KSTACK_SLOT;
     uint64_t at, paddr;
+    uint64_t *entry;
 
     if (n_free_slots > 0) {
         *ret_slot = free_slots[--n_free_slots];
@@ -62,6 +77,10 @@ static int slot_alloc(uint32_t *ret_slot)
     }
     for (at = base + PAGE_BYTES; at < base + PAGE_BYTES + KSTACK_BYTES;
          at += PAGE_BYTES) {
+        entry = pt_entry(pt_kernel_root, at);
+        if (entry != NULL && *entry != 0) {
+            continue; /* of a try that failed */
+        }
         paddr = pmem_alloc();
         if (paddr == 0) {
             return -ENOMEM;
@@ -132,6 +151,21 @@ static uint32_t new_tid(struct process *process)
     return process->last_tid;
 }
 
+/*
+ * The extended state of a new thread: all at its start but how to compute,
+ * which it inherits from the thread that made it.
+ */
+static void init_registers(struct xsave_head *head, bool inherit)
+{
+    head->fcw = FCW_START;
+    head->mxcsr = MXCSR_START;
+    if (inherit) {
+        head->fcw = fnstcw();
+        head->mxcsr = stmxcsr();
+    }
+    head->present = XSAVE_X87; /* or FCW would not be loaded */
+}
+
 /**
  * thread_create - make a thread of a process, ready to run
  * @process: the process
@@ -155,8 +189,7 @@ int thread_create(struct process *process, const struct sys_thread *spec,
         slab_free(&thread_slab, thread);
         return -ENOMEM;
     }
-    memcpy((char *)thread->xsave + MXCSR_OFFSET, &(uint32_t){ MXCSR_START },
-           sizeof(uint32_t));
+    init_registers(thread->xsave, current != NULL && current->process != NULL);
     thread->process = process;
     thread->tid = new_tid(process);
     thread->fs_base = spec->fs_base;
@@ -236,6 +269,25 @@ struct thread *thread_find(struct process *process, uint32_t tid)
     return NULL;
 }
 
+/*
+ * With XSAVEOPT only what the thread has changed since it was loaded is
+ * written: a thread that was woken for a packet mostly has changed nothing.
+ */
+static void save_registers(void)
+{
+    if (user_owner == NULL) {
+        return;
+    }
+    user_owner->fs_base = rdfsbase();
+    user_owner->gs_base = rdgsbase();
+    if (cpu_has_xsaveopt) {
+        xsaveopt(user_owner->xsave, cpu_xsave_mask);
+    } else {
+        xsave(user_owner->xsave, cpu_xsave_mask);
+    }
+    user_owner = NULL;
+}
+
 /**
  * thread_save_user - put the CPU's user state away, to its owner
  *
@@ -243,12 +295,7 @@ struct thread *thread_find(struct process *process, uint32_t tid)
  */
 void thread_save_user(void)
 {
-    if (user_owner != NULL) {
-        user_owner->fs_base = rdfsbase();
-        user_owner->gs_base = rdgsbase();
-        xsave(user_owner->xsave, cpu_xsave_mask);
-        user_owner = NULL;
-    }
+    save_registers();
     write_cr3(pt_kernel_root);
 }
 
@@ -279,11 +326,7 @@ void thread_load_user(struct thread *thread)
     if (user_owner == thread) {
         return;
     }
-    if (user_owner != NULL) {
-        user_owner->fs_base = rdfsbase();
-        user_owner->gs_base = rdgsbase();
-        xsave(user_owner->xsave, cpu_xsave_mask);
-    }
+    save_registers();
     if (read_cr3() != thread->process->vm.root) {
         write_cr3(thread->process->vm.root);
     }

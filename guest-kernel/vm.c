@@ -354,7 +354,7 @@ int64_t vm_map_anon(struct vm *vm, uint64_t addr, uint64_t bytes, uint32_t prot,
     return result != 0 ? result : (int64_t)addr;
 }
 
-/* [start, end) was unmapped: free tables that only it used. */
+/* Nothing is mapped in [start, end): free tables that only it used. */
 static void prune(struct vm *vm, uint64_t start, uint64_t end)
 {
     struct vma *next = vma_find(vm, end - 1);
@@ -507,6 +507,7 @@ static int64_t move_area(struct vm *vm, struct vma *vma, uint64_t new,
     uint64_t old = vma->start;
 
     if (make_tables(vm, old, new, bytes) != 0) {
+        prune(vm, new, new + bytes);
         return -ENOMEM;
     }
     list_remove(&vma->node);
@@ -516,6 +517,7 @@ static int64_t move_area(struct vm *vm, struct vma *vma, uint64_t new,
     vma->end = new + new_bytes;
     list_add_before(&vma_find(vm, new)->node, &vma->node);
     vma_join(vm, new, new + new_bytes);
+    prune(vm, old, old + bytes);
     return (int64_t) new;
 }
 

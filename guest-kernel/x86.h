@@ -139,6 +139,31 @@ static inline void xsave(void *area, uint64_t mask)
                      : "memory");
 }
 
+static inline void xsaveopt(void *area, uint64_t mask)
+{
+    __asm__ volatile("xsaveopt64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)mask),
+                       "d"((uint32_t)(mask >> 32))
+                     : "memory");
+}
+
+static inline uint16_t fnstcw(void)
+{
+    uint16_t value;
+
+    __asm__ volatile("fnstcw %0" : "=m"(value));
+    return value;
+}
+
+static inline uint32_t stmxcsr(void)
+{
+    uint32_t value;
+
+    __asm__ volatile("stmxcsr %0" : "=m"(value));
+    return value;
+}
+
 static inline void xrstor(const void *area, uint64_t mask)
 {
     __asm__ volatile("xrstor64 (%0)"

@@ -270,6 +270,31 @@ static void areas_are_listed(void)
     CHECK(kcall(SYS_UNMAP, addr, 32 * PAGE, 0) == 0);
 }
 
+/* Tables and areas, too: 2 MiB apart, so that each place needs a table. */
+static void moves_leave_nothing_behind(void)
+{
+    const uint64_t step = 2ul << 20;
+    uint64_t at = 0x4000000000, to;
+    int64_t before = 0;
+    unsigned int i;
+
+    CHECK(kcall(SYS_MAP, at, PAGE, RW, SYS_MAP_FIXED) == (int64_t)at);
+    *(volatile uint32_t *)at = 1;
+    for (i = 0; i < 300; i++) {
+        to = at + step;
+        CHECK(kcall6(SYS_REMAP, at, PAGE, PAGE,
+                     SYS_REMAP_FIXED | SYS_REMAP_MAYMOVE, to) == (int64_t)to);
+        at = to;
+        if (i == 0) {
+            before = free_bytes();
+        }
+    }
+    CHECK(*(volatile uint32_t *)at == 1);
+    CHECK(kcall(SYS_UNMAP, at, PAGE, 0) == 0);
+    /* Above the last level, tables stay with the process: one a GiB. */
+    CHECK(free_bytes() >= before);
+}
+
 static void boot_info_says_the_truth(void)
 {
     const struct boot_bundle *bundle = (const void *)boot_info->bundle;
@@ -301,6 +326,7 @@ const struct test memory_tests[] = {
     { "out of memory is survived", out_of_memory_is_survived },
     { "a thousand areas split and join", a_thousand_areas_split_and_join },
     { "areas are listed", areas_are_listed },
+    { "moves leave nothing behind", moves_leave_nothing_behind },
     { "boot info says the truth", boot_info_says_the_truth },
 };
 const unsigned int n_memory_tests = N_ELEMENTS(memory_tests);

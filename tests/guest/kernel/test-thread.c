@@ -297,6 +297,33 @@ static void who_is_woken_does_not_get_it_all(void)
     CHECK(ran >= greedy_ran / 2);
 }
 
+static uint32_t control_words[2];
+
+static void read_control_words(uint64_t slot)
+{
+    (void)slot;
+    __asm__ volatile("fnstcw %0" : "=m"(control_words[0]));
+    __asm__ volatile("stmxcsr %0" : "=m"(control_words[1]));
+}
+
+static void a_thread_computes_as_its_maker(void)
+{
+    const uint16_t fcw = 0x27f, fcw_start = 0x37f;       /* 53 bits */
+    const uint32_t mxcsr = 0xff80, mxcsr_start = 0x1f80; /* to zero, flush */
+
+    __asm__ volatile("fldcw %0; ldmxcsr %1" : : "m"(fcw), "m"(mxcsr));
+    start_thread(1, read_control_words, 1);
+    join_thread(1);
+    __asm__ volatile("fldcw %0; ldmxcsr %1"
+                     :
+                     : "m"(fcw_start), "m"(mxcsr_start));
+    CHECK((control_words[0] & 0xffff) == fcw && control_words[1] == mxcsr);
+    start_thread(1, read_control_words, 1);
+    join_thread(1);
+    CHECK((control_words[0] & 0xffff) == fcw_start &&
+          control_words[1] == mxcsr_start);
+}
+
 static void thread_create_refuses_nonsense(void)
 {
     struct sys_thread spec = {
@@ -378,6 +405,7 @@ const struct test thread_tests[] = {
     { "wake-ups do not rotate those who compute",
       wakeups_do_not_rotate_those_who_compute },
     { "who is woken does not get it all", who_is_woken_does_not_get_it_all },
+    { "a thread computes as its maker does", a_thread_computes_as_its_maker },
     { "thread calls refuse nonsense", thread_create_refuses_nonsense },
     { "a thousand threads leave no memory behind",
       a_thousand_threads_leave_no_memory_behind },

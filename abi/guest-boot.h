@@ -10,10 +10,12 @@
  * An entry belongs to a process (number 0, 1, ...) or to all (BOOT_SHARED).
  * The kernel checks every offset; it reads only BOOT_LIBRARY, BOOT_NET and
  * BOOT_OPTIONS: it makes a process for each number, maps the library's ELF
- * (static, ET_EXEC, linked at LIBRARY_BASE) into it, the whole bundle
- * read-only, the shared page read-only, and starts one thread at the library's
- * entry point with RDI = user address of struct boot_info.  All the rest
- * (program, arguments, environment, files) is the library's business.
+ * (static, ET_EXEC, linked at LIBRARY_BASE) into it, the bundle read-only, the
+ * shared page read-only, and starts one thread at the library's entry point
+ * with RDI = user address of struct boot_info.  All the rest (program,
+ * arguments, environment, files) is the library's business.  A process sees a
+ * bundle with its own and the shared entries only: the data lie at the offsets
+ * that they have in the file, and of what is another's nothing is mapped.
  */
 #ifndef GUEST_BOOT_H
 #define GUEST_BOOT_H

@@ -7,7 +7,9 @@
  * is nothing to run.
  *
  * What the library does not write (text, constants) is mapped from the bundle
- * itself; what it writes is copied.
+ * itself; what it writes is copied.  A process sees of the bundle its own
+ * entries and those of all, where they lie; the header and the table of entries
+ * are a copy that tells of no others.
  */
 #include "kernel.h"
 
@@ -62,6 +64,12 @@ static uint64_t bundle_paddr;
 static const struct boot_bundle *bundle;
 static const struct boot_entry *entries;
 
+/* Bytes of header and table of the bundle, from its start. */
+static uint64_t head_bytes(uint32_t n_entries)
+{
+    return bundle->entries_offset + n_entries * sizeof(*entries);
+}
+
 static void check(bool ok, const char *what)
 {
     if (!ok) {
@@ -99,16 +107,24 @@ void bundle_init(const struct boot_module *module)
                   entries[i].len_bytes <=
                       bundle->total_bytes - entries[i].offset,
               "an entry lies outside");
+        check(entries[i].len_bytes == 0 ||
+                  entries[i].offset >= head_bytes(bundle->n_entries),
+              "an entry lies in the table");
     }
 }
 
-static const struct boot_entry *find_entry(uint32_t type, uint32_t process)
+static bool is_of(const struct boot_entry *entry, const struct process *process)
+{
+    return entry->process == process->number || entry->process == BOOT_SHARED;
+}
+
+static const struct boot_entry *find_entry(uint32_t type,
+                                           const struct process *process)
 {
     uint32_t i;
 
     for (i = 0; i < bundle->n_entries; i++) {
-        if (entries[i].type == type && (entries[i].process == process ||
-                                        entries[i].process == BOOT_SHARED)) {
+        if (entries[i].type == type && is_of(&entries[i], process)) {
             return &entries[i];
         }
     }
@@ -190,7 +206,7 @@ static void load_segment(struct process *process,
 /* Map the library: its entry point. */
 static uint64_t load_library(struct process *process)
 {
-    const struct boot_entry *entry = find_entry(BOOT_LIBRARY, process->number);
+    const struct boot_entry *entry = find_entry(BOOT_LIBRARY, process);
     const struct elf_header *elf;
     const struct elf_segment *segments;
     uint16_t i;
@@ -218,6 +234,67 @@ static uint64_t load_library(struct process *process)
     return elf->entry;
 }
 
+/* The data of one entry, as far as another has not shown it already. */
+static void show_data(struct process *process, const struct boot_entry *entry)
+{
+    uint64_t start = BUNDLE_ADDR + entry->offset;
+    uint64_t end = start + ALIGN_UP(entry->len_bytes, PAGE_BYTES);
+    uint64_t to;
+
+    for (; start < end; start = to) {
+        if (!vm_gap(&process->vm, start, end, &to)) {
+            continue; /* shown */
+        }
+        must_map(process, start, to - start, SYS_PROT_READ, VMA_PHYS,
+                 bundle_paddr + (start - BUNDLE_ADDR));
+    }
+}
+
+/* Header and table in pages of the process's own. */
+static void show_table(struct process *process, uint32_t n_entries)
+{
+    struct boot_bundle head = *bundle;
+    uint64_t to = BUNDLE_ADDR + head.entries_offset;
+    uint64_t bytes = ALIGN_UP(head_bytes(n_entries), PAGE_BYTES);
+    uint32_t i;
+
+    head.n_entries = n_entries;
+    must_map(process, BUNDLE_ADDR, bytes, SYS_PROT_READ | SYS_PROT_WRITE,
+             VMA_ANON, 0);
+    fill(process, BUNDLE_ADDR, (const uint8_t *)&head, sizeof(head));
+    for (i = 0; i < bundle->n_entries; i++) {
+        if (is_of(&entries[i], process)) {
+            fill(process, to, (const uint8_t *)&entries[i], sizeof(entries[i]));
+            to += sizeof(entries[i]);
+        }
+    }
+    if (vm_protect(&process->vm, BUNDLE_ADDR, BUNDLE_ADDR + bytes,
+                   SYS_PROT_READ) != 0) {
+        panic("not enough memory to boot");
+    }
+}
+
+static void show_bundle(struct process *process)
+{
+    uint32_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < bundle->n_entries; i++) {
+        n += is_of(&entries[i], process);
+    }
+    if (n == bundle->n_entries) {
+        must_map(process, BUNDLE_ADDR, bundle->total_bytes, SYS_PROT_READ,
+                 VMA_PHYS, bundle_paddr);
+        return;
+    }
+    show_table(process, n);
+    for (i = 0; i < bundle->n_entries; i++) {
+        if (is_of(&entries[i], process)) {
+            show_data(process, &entries[i]);
+        }
+    }
+}
+
 static void make_info(struct process *process)
 {
     uint64_t paddr = pmem_alloc_zero();
@@ -241,6 +318,7 @@ static void make_info(struct process *process)
         memcpy(info->entropy + i, &word, sizeof(word));
     }
     must_map(process, INFO_ADDR, PAGE_BYTES, SYS_PROT_READ, VMA_PHYS, paddr);
+    process->info_paddr = paddr;
 }
 
 static void start_process(uint32_t number)
@@ -259,8 +337,7 @@ static void start_process(uint32_t number)
              SYS_PROT_READ | SYS_PROT_WRITE, VMA_ANON, 0);
     must_map(process, SHARED_ADDR, PAGE_BYTES, SYS_PROT_READ, VMA_PHYS,
              time_shared_paddr());
-    must_map(process, BUNDLE_ADDR, bundle->total_bytes, SYS_PROT_READ, VMA_PHYS,
-             bundle_paddr);
+    show_bundle(process);
     make_info(process);
     if (thread_create(process, &spec, NULL) < 0) {
         panic("not enough memory to boot");

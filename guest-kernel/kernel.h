@@ -213,6 +213,7 @@ int vm_protect(struct vm *vm, uint64_t start, uint64_t end, uint32_t prot);
 int vm_discard(struct vm *vm, uint64_t start, uint64_t end);
 int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
                  uint64_t new_bytes, uint32_t flags, uint64_t new);
+bool vm_gap(struct vm *vm, uint64_t start, uint64_t end, uint64_t *ret_end);
 uint64_t vm_find_free(struct vm *vm, uint64_t bytes, bool library);
 bool vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error);
 void *vm_pin(struct vm *vm, uint64_t vaddr);
@@ -238,6 +239,7 @@ struct process {
     uint64_t text_hi;
     uint64_t cpu_ns;        /* of threads that ended */
     struct net_port *port;  /* NULL before net_attach() */
+    uint64_t info_paddr;    /* its struct boot_info, a page */
     uint64_t ring_paddr;    /* its ring: taken at boot, when runs are left */
     struct ckpt_mbox *mail; /* PROCESS_MAIL_MAX of them, a page; behind them
                                the last CKPT_MBOX_IDENTITY */

@@ -79,6 +79,7 @@ void process_last_thread_gone(struct process *process)
     }
     vm_destroy(&process->vm);
     pmem_free(pmem_of_virt(process->mail));
+    pmem_free(process->info_paddr);
     for (at = 0; at < netswitch_ring_bytes(); at += PAGE_BYTES) {
         pmem_free(process->ring_paddr + at);
     }

@@ -105,7 +105,8 @@ static void vma_merge_with_previous(struct vm *vm, struct vma *vma)
 
     if (IS_END(vm, vma) || IS_END(vm, before) || before->end != vma->start ||
         before->kind != vma->kind || before->prot != vma->prot ||
-        vma->kind == VMA_PHYS) {
+        (vma->kind == VMA_PHYS &&
+         before->paddr + (before->end - before->start) != vma->paddr)) {
         return;
     }
     before->end = vma->end;
@@ -296,6 +297,29 @@ static uint64_t find_upwards(struct vm *vm, uint64_t bytes)
         at = vma->end > at ? vma->end : at;
     }
     return at <= BOOT_BASE && BOOT_BASE - at >= bytes ? at : 0;
+}
+
+/**
+ * vm_gap - does a range begin with free addresses?
+ * @vm: the space
+ * @start: its first address
+ * @end: the address behind its last
+ * @ret_end: gets where the free part ends, or the area in its place
+ *
+ * Return: false if @start is mapped.
+ */
+bool vm_gap(struct vm *vm, uint64_t start, uint64_t end, uint64_t *ret_end)
+{
+    struct vma *vma = vma_find(vm, start);
+    bool is_free = IS_END(vm, vma) || vma->start > start;
+
+    *ret_end = end;
+    if (!is_free && vma->end < end) {
+        *ret_end = vma->end;
+    } else if (is_free && !IS_END(vm, vma) && vma->start < end) {
+        *ret_end = vma->start;
+    }
+    return is_free;
 }
 
 /**

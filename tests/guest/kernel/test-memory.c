@@ -311,6 +311,37 @@ static void boot_info_says_the_truth(void)
     CHECK(!readable(boot_info->stack_top - 256 * 1024 - PAGE));
 }
 
+/* Every page that can be read is of an entry that the table shows. */
+static void the_bundle_shows_nothing_of_others(void)
+{
+    const struct boot_bundle *bundle = (const void *)boot_info->bundle;
+    const struct boot_entry *entry =
+        (const void *)(boot_info->bundle + bundle->entries_offset);
+    uint64_t head = bundle->entries_offset + bundle->n_entries * sizeof(*entry);
+    uint64_t at;
+    uint32_t i, n_readable = 0, n_own = 0;
+
+    for (i = 0; i < bundle->n_entries; i++) {
+        CHECK(entry[i].process == BOOT_SHARED ||
+              entry[i].process == boot_info->process);
+    }
+    for (at = 0; at < boot_info->bundle_bytes; at += PAGE) {
+        bool own = at < head;
+
+        for (i = 0; i < bundle->n_entries; i++) {
+            own |= at >= entry[i].offset &&
+                   at < entry[i].offset + entry[i].len_bytes;
+        }
+        n_own += own;
+        n_readable += readable(boot_info->bundle + at);
+        CHECK(readable(boot_info->bundle + at) == own);
+    }
+    CHECK(n_own == n_readable && at / PAGE > n_own);
+    for (at = head; at % PAGE != 0; at++) {
+        CHECK(*(const char *)(boot_info->bundle + at) == 0);
+    }
+}
+
 const struct test memory_tests[] = {
     { "memory comes zero and on touch", memory_comes_zero_and_on_touch },
     { "unmapped pages come back", pages_come_back },
@@ -327,6 +358,8 @@ const struct test memory_tests[] = {
     { "a thousand areas split and join", a_thousand_areas_split_and_join },
     { "areas are listed", areas_are_listed },
     { "moves leave nothing behind", moves_leave_nothing_behind },
+    { "the bundle shows nothing of others",
+      the_bundle_shows_nothing_of_others },
     { "boot info says the truth", boot_info_says_the_truth },
 };
 const unsigned int n_memory_tests = N_ELEMENTS(memory_tests);

@@ -351,6 +351,7 @@ void bundle_start_processes(void)
 {
     uint32_t i;
 
+    quota_init(bundle->n_processes);
     for (i = 0; i < bundle->n_processes; i++) {
         start_process(i);
     }

@@ -156,6 +156,18 @@ void pmem_free(uint64_t paddr);
 uint64_t pmem_free_bytes(void);
 bool pmem_range(uint32_t i, uint64_t *ret_start, uint64_t *ret_end);
 
+/* ---- quota.c: how much of it a process may take ---- */
+struct quota {
+    uint64_t used_bytes;
+};
+
+void quota_init(uint32_t n_processes);
+uint32_t quota_threads(void);
+void quota_end(struct quota *quota);
+uint64_t quota_room(const struct quota *quota);
+void quota_add(struct quota *quota, int64_t bytes);
+bool quota_take(struct quota *quota, uint64_t bytes);
+
 /* ---- slab.c: objects of one size ---- */
 struct slab {
     void *free; /* first free object, linked through them */
@@ -170,6 +182,7 @@ void slab_free(struct slab *slab, void *object);
 #define PT_TABLE_BYTES 0x200000ull /* that one table of the last level maps */
 
 extern uint64_t pt_kernel_root;
+extern uint64_t pt_user_tables; /* how many, but for the top ones */
 
 void pt_init(void);
 uint64_t pt_new_root(void);
@@ -199,6 +212,7 @@ struct vm {
     struct list vmas;
     struct vma *last; /* the one found last, or NULL */
     uint64_t root;    /* physical address of the top table */
+    struct quota quota;
 };
 
 void vm_init(void);
@@ -215,7 +229,7 @@ int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
                  uint64_t new_bytes, uint32_t flags, uint64_t new);
 bool vm_gap(struct vm *vm, uint64_t start, uint64_t end, uint64_t *ret_end);
 uint64_t vm_find_free(struct vm *vm, uint64_t bytes, bool library);
-bool vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error);
+int vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error);
 void *vm_pin(struct vm *vm, uint64_t vaddr);
 bool vm_area(struct vm *vm, uint64_t from, struct sys_area *ret_area);
 
@@ -232,6 +246,7 @@ struct process {
     uint32_t last_tid;
     uint32_t exit_status; /* as CKPT_NIC_EXIT */
     bool dying;           /* no thread of it may run user code again */
+    bool out_of_memory;   /* that is why */
     struct vm vm;
     uint64_t reflect_entry; /* of handler_set(), all 0: none */
     uint64_t upcall_entry;
@@ -251,6 +266,7 @@ struct process {
 void process_init(void);
 struct process *process_create(uint32_t number);
 void process_kill(struct process *process, uint32_t status);
+void process_out_of_memory(struct process *process);
 void process_kill_all(uint32_t status);
 void process_last_thread_gone(struct process *process);
 void process_forget_ublocks(struct process *process, uint64_t start,

@@ -19,6 +19,7 @@
 extern char image_start[], text_end[], rodata_end[], image_end[];
 
 uint64_t pt_kernel_root;
+uint64_t pt_user_tables;
 
 static unsigned int pt_index(uint64_t vaddr, unsigned int level)
 {
@@ -47,10 +48,14 @@ static uint64_t *entry_at(uint64_t root, uint64_t vaddr, unsigned int level)
     unsigned int i;
 
     for (i = 3; i > level; i--) {
-        table = table_below(&table[pt_index(vaddr, i)]);
+        uint64_t *entry = &table[pt_index(vaddr, i)];
+        bool is_new = *entry == 0;
+
+        table = table_below(entry);
         if (table == NULL) {
             return NULL;
         }
+        pt_user_tables += is_new && root != pt_kernel_root;
     }
     return &table[pt_index(vaddr, level)];
 }
@@ -145,6 +150,7 @@ void pt_prune(uint64_t root, uint64_t start, uint64_t end)
         entry = &directory[pt_index(at, 1)];
         if (*entry != 0) {
             pmem_free(*entry & PTE_ADDR);
+            pt_user_tables--;
             *entry = 0;
             freed = true;
         }
@@ -288,6 +294,7 @@ static void free_tables(uint64_t *table, unsigned int level)
             free_tables(pmem_to_virt(table[i] & PTE_ADDR), level - 1);
         }
         pmem_free(table[i] & PTE_ADDR);
+        pt_user_tables--;
     }
 }
 

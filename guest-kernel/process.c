@@ -15,6 +15,8 @@ static struct list processes;
 static struct slab process_slab;
 static uint32_t n_processes;
 
+#define SIGNAL_KILL 9
+
 /**
  * process_init - prepare for the first process
  */
@@ -71,8 +73,9 @@ void process_last_thread_gone(struct process *process)
     uint32_t status = process->exit_status;
     uint32_t at;
 
-    log_line("process %u ended, status %u%s", process->number, status & 0xff,
-             status & CKPT_EXIT_SIGNALLED ? " (signal)" : "");
+    log_line("process %u ended, status %u%s%s", process->number, status & 0xff,
+             status & CKPT_EXIT_SIGNALLED ? " (signal)" : "",
+             process->out_of_memory ? ": out of memory" : "");
     netswitch_detach(process);
     if (read_cr3() == process->vm.root) {
         thread_save_user();
@@ -118,6 +121,23 @@ void process_kill(struct process *process, uint32_t status)
     if (process->n_threads == 0) {
         process_last_thread_gone(process);
     }
+}
+
+/**
+ * process_out_of_memory - end a process that needs memory, and there is none
+ * @process: the process
+ */
+void process_out_of_memory(struct process *process)
+{
+    if (process->dying) {
+        return;
+    }
+    log_line("process %u: out of memory: killed, it uses %lu KiB, and %lu KiB "
+             "are kept for others",
+             process->number, process->vm.quota.used_bytes >> 10,
+             pmem_free_bytes() >> 10);
+    process->out_of_memory = true;
+    process_kill(process, SIGNAL_KILL | CKPT_EXIT_SIGNALLED);
 }
 
 /**

@@ -134,7 +134,7 @@ int64_t sys_query(const uint64_t arg[6])
     case SYS_QUERY_GENERATION:
         return (int64_t)nic_value(CKPT_SEL_GENERATION);
     case SYS_QUERY_FREE_BYTES:
-        return (int64_t)pmem_free_bytes();
+        return (int64_t)quota_room(&current->process->vm.quota);
     case SYS_QUERY_TID:
         return current->tid;
     case SYS_QUERY_CPU_NS:

@@ -52,7 +52,7 @@ int64_t sys_handler_set(const uint64_t arg[6])
  * sys_thread_create - start a thread in the library
  * @arg: user address of a struct sys_thread
  *
- * Return: its number, -EFAULT, -EINVAL or -ENOMEM.
+ * Return: its number, -EFAULT, -EINVAL, or see thread_create().
  */
 int64_t sys_thread_create(const uint64_t arg[6])
 {

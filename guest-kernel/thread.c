@@ -166,27 +166,51 @@ static void init_registers(struct xsave_head *head, bool inherit)
     head->present = XSAVE_X87; /* or FCW would not be loaded */
 }
 
+/* What a thread takes, for its process's quota. */
+static uint64_t thread_bytes(void)
+{
+    return sizeof(struct thread) + KSTACK_BYTES + cpu_xsave_bytes;
+}
+
+static struct thread *alloc_with_registers(void)
+{
+    struct thread *thread = thread_alloc();
+
+    if (thread == NULL) {
+        return NULL;
+    }
+    thread->xsave = slab_alloc_zero(&xsave_slab);
+    if (thread->xsave == NULL) {
+        free_slots[n_free_slots++] = thread->kstack_slot;
+        slab_free(&thread_slab, thread);
+        return NULL;
+    }
+    return thread;
+}
+
 /**
  * thread_create - make a thread of a process, ready to run
  * @process: the process
  * @spec: where and with what it starts, already checked
  * @ret_thread: gets the thread, may be NULL
  *
- * Return: its number, or -ENOMEM.
+ * Return: its number, -ENOMEM, or -EAGAIN: the process has too many.
  */
 int thread_create(struct process *process, const struct sys_thread *spec,
                   struct thread **ret_thread)
 {
-    struct thread *thread = thread_alloc();
+    struct thread *thread;
     struct trap_frame *frame;
 
-    if (thread == NULL) {
+    if (process->n_threads >= quota_threads()) {
+        return -EAGAIN;
+    }
+    if (!quota_take(&process->vm.quota, thread_bytes())) {
         return -ENOMEM;
     }
-    thread->xsave = slab_alloc_zero(&xsave_slab);
-    if (thread->xsave == NULL) {
-        free_slots[n_free_slots++] = thread->kstack_slot;
-        slab_free(&thread_slab, thread);
+    thread = alloc_with_registers();
+    if (thread == NULL) {
+        quota_add(&process->vm.quota, -(int64_t)thread_bytes());
         return -ENOMEM;
     }
     init_registers(thread->xsave, current != NULL && current->process != NULL);
@@ -230,6 +254,7 @@ void thread_destroy(struct thread *thread)
     }
     thread->process->cpu_ns += thread->cpu_ns;
     thread->process->n_threads--;
+    quota_add(&thread->process->vm.quota, -(int64_t)thread_bytes());
     list_remove(&thread->sibling);
     free_slots[n_free_slots++] = thread->kstack_slot;
     slab_free(&xsave_slab, thread->xsave);

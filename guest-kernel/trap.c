@@ -45,6 +45,20 @@ static bool is_fatal(uint64_t vector)
            vector == VECTOR_MACHINE_CHECK;
 }
 
+/*
+ * Memory is taken at the first touch, so that is where it ends: nothing in the
+ * process could go on without it, and the process is killed.
+ */
+static int page_fault(const struct trap_frame *frame, uint64_t cr2)
+{
+    int result = vm_fault(&current->process->vm, cr2, frame->error);
+
+    if (result == -ENOMEM) {
+        process_out_of_memory(current->process);
+    }
+    return result;
+}
+
 static void kernel_exception(struct trap_frame *frame, uint64_t cr2)
 {
     const struct fixup *fixup = find_fixup(frame->rip);
@@ -53,7 +67,7 @@ static void kernel_exception(struct trap_frame *frame, uint64_t cr2)
         panic_frame(frame, "exception in the kernel");
     }
     if (frame->vector == VECTOR_PAGE_FAULT && cr2 < LIBRARY_END &&
-        vm_fault(&current->process->vm, cr2, frame->error)) {
+        page_fault(frame, cr2) == 0) {
         return;
     }
     frame->rip = fixup->go_on;
@@ -65,7 +79,7 @@ static void user_exception(struct trap_frame *frame, uint64_t cr2)
         panic_frame(frame, "exception of the machine");
     }
     if (frame->vector == VECTOR_PAGE_FAULT &&
-        vm_fault(&current->process->vm, cr2, frame->error)) {
+        page_fault(frame, cr2) != -EFAULT) {
         return;
     }
     upcall_fault(frame, cr2);

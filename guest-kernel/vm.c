@@ -17,6 +17,8 @@
  * VMA_PHYS areas are made by the kernel (bundle, library text, network ring)
  * and a process cannot change them: -EACCES.
  *
+ *  V4  vm->quota counts resident pages of VMA_ANON areas, tables and areas
+ *
  * A call that needs memory and has none is -ENOMEM and changes nothing, but
  * that a fixed map or remap may already have removed what was in its place.
  */
@@ -72,6 +74,20 @@ static struct vma *vma_find(struct vm *vm, uint64_t addr)
     return vma;
 }
 
+static struct vma *vma_new(struct vm *vm)
+{
+    struct vma *vma;
+
+    if (!quota_take(&vm->quota, sizeof(*vma))) {
+        return NULL;
+    }
+    vma = slab_alloc_zero(&vma_slab);
+    if (vma == NULL) {
+        quota_add(&vm->quota, -(int64_t)sizeof(*vma));
+    }
+    return vma;
+}
+
 static void vma_remove(struct vm *vm, struct vma *vma)
 {
     if (vm->last == vma) {
@@ -79,12 +95,29 @@ static void vma_remove(struct vm *vm, struct vma *vma)
     }
     list_remove(&vma->node);
     slab_free(&vma_slab, vma);
+    quota_add(&vm->quota, -(int64_t)sizeof(*vma));
+}
+
+/* Tables were made or freed since there were @before. */
+static void count_tables(struct vm *vm, uint64_t before)
+{
+    quota_add(&vm->quota, (int64_t)(pt_user_tables - before) * PAGE_BYTES);
+}
+
+/* As pt_entry(). */
+static uint64_t *make_entry(struct vm *vm, uint64_t vaddr)
+{
+    uint64_t before = pt_user_tables;
+    uint64_t *entry = pt_entry(vm->root, vaddr);
+
+    count_tables(vm, before);
+    return entry;
 }
 
 /* Make [at, end) an area of its own.  Without memory: NULL. */
-static struct vma *vma_split(struct vma *vma, uint64_t at)
+static struct vma *vma_split(struct vm *vm, struct vma *vma, uint64_t at)
 {
-    struct vma *upper = slab_alloc_zero(&vma_slab);
+    struct vma *upper = vma_new(vm);
 
     if (upper == NULL) {
         return NULL;
@@ -119,11 +152,12 @@ static int vma_cut(struct vm *vm, uint64_t start, uint64_t end)
     struct vma *vma = vma_find(vm, start);
 
     if (!IS_END(vm, vma) && vma->start < start &&
-        vma_split(vma, start) == NULL) {
+        vma_split(vm, vma, start) == NULL) {
         return -ENOMEM;
     }
     vma = vma_find(vm, end);
-    if (!IS_END(vm, vma) && vma->start < end && vma_split(vma, end) == NULL) {
+    if (!IS_END(vm, vma) && vma->start < end &&
+        vma_split(vm, vma, end) == NULL) {
         return -ENOMEM;
     }
     return 0;
@@ -211,6 +245,7 @@ static void drop_pages(struct vm *vm, const struct vma *vma, uint64_t start,
     while ((entry = pt_next(vm->root, &at, end)) != NULL) {
         if (vma->kind == VMA_ANON) {
             pmem_free(*entry & PTE_ADDR);
+            quota_add(&vm->quota, -(int64_t)PAGE_BYTES);
         }
         *entry = 0;
         at += PAGE_BYTES;
@@ -231,6 +266,7 @@ void vm_destroy(struct vm *vm)
         vma_remove(vm, vma);
     }
     pt_free_root(vm->root);
+    quota_end(&vm->quota);
 }
 
 /**
@@ -248,7 +284,7 @@ int vm_map(struct vm *vm, uint64_t start, uint64_t bytes, uint32_t prot,
            enum vma_kind kind, uint64_t paddr)
 {
     struct vma *next = vma_find(vm, start);
-    struct vma *vma = slab_alloc_zero(&vma_slab);
+    struct vma *vma = vma_new(vm);
 
     KASSERT(IS_END(vm, next) || next->start >= start + bytes);
     if (vma == NULL) {
@@ -384,6 +420,7 @@ static void prune(struct vm *vm, uint64_t start, uint64_t end)
     struct vma *next = vma_find(vm, end - 1);
     uint64_t low = ALIGN_DOWN(start, PT_TABLE_BYTES);
     uint64_t high = ALIGN_UP(end, PT_TABLE_BYTES);
+    uint64_t before = pt_user_tables;
 
     if (next->node.prev != &vm->vmas && PREV_VMA(next)->end > low) {
         low = PREV_VMA(next)->end;
@@ -392,6 +429,7 @@ static void prune(struct vm *vm, uint64_t start, uint64_t end)
         high = next->start;
     }
     pt_prune(vm->root, low, high);
+    count_tables(vm, before);
 }
 
 /**
@@ -515,7 +553,8 @@ static int make_tables(struct vm *vm, uint64_t from, uint64_t to,
     uint64_t at = from;
 
     while (pt_next(vm->root, &at, from + bytes) != NULL) {
-        if (pt_entry(vm->root, to + (at - from)) == NULL) {
+        if (quota_room(&vm->quota) < PAGE_BYTES ||
+            make_entry(vm, to + (at - from)) == NULL) {
             return -ENOMEM;
         }
         at += PAGE_BYTES;
@@ -604,16 +643,30 @@ int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
     return move_area(vm, vma_find(vm, old), new, new_bytes);
 }
 
+static uint64_t take_page(struct vm *vm)
+{
+    uint64_t paddr;
+
+    if (!quota_take(&vm->quota, PAGE_BYTES)) {
+        return 0;
+    }
+    paddr = pmem_alloc_zero();
+    if (paddr == 0) {
+        quota_add(&vm->quota, -(int64_t)PAGE_BYTES);
+    }
+    return paddr;
+}
+
 /**
  * vm_fault - give a touched address its page
  * @vm: the space
  * @vaddr: the address
  * @error: page fault error code
  *
- * Return: true if the access can be tried again; false if it is not allowed,
- * or if there is no memory.
+ * Return: 0 if the access can be tried again, -EFAULT if it is not allowed,
+ * -ENOMEM.
  */
-bool vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error)
+int vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error)
 {
     uint64_t page = ALIGN_DOWN(vaddr, PAGE_BYTES);
     struct vma *vma = vma_find(vm, vaddr);
@@ -627,24 +680,27 @@ bool vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error)
         need = SYS_PROT_EXEC;
     }
     if (IS_END(vm, vma) || vma->start > vaddr || !(vma->prot & need)) {
-        return false;
+        return -EFAULT;
     }
-    entry = pt_entry(vm->root, page);
+    entry = make_entry(vm, page);
     if (entry == NULL) {
-        return false;
+        return -ENOMEM;
     }
     if (*entry != 0) {
         /* V1: the entry allows it, so only the TLB was behind. */
         invlpg(page);
-        return true;
+        return 0;
     }
-    paddr = vma->kind == VMA_PHYS ? vma->paddr + (page - vma->start)
-                                  : pmem_alloc_zero();
+    if (vma->kind == VMA_PHYS) {
+        paddr = vma->paddr + (page - vma->start);
+    } else {
+        paddr = take_page(vm);
+    }
     if (paddr == 0) {
-        return false;
+        return -ENOMEM;
     }
     *entry = pte_make(paddr, vma->prot);
-    return true;
+    return 0;
 }
 
 /**
@@ -662,7 +718,7 @@ void *vm_pin(struct vm *vm, uint64_t vaddr)
     uint64_t *entry;
 
     if (IS_END(vm, vma) || vma->start > vaddr || vma->kind != VMA_ANON ||
-        !vm_fault(vm, vaddr, PF_WRITE)) {
+        vm_fault(vm, vaddr, PF_WRITE) != 0) {
         return NULL;
     }
     entry = pt_entry(vm->root, ALIGN_DOWN(vaddr, PAGE_BYTES));

@@ -80,7 +80,9 @@ int64_t start_thread(unsigned int slot, void (*run)(uint64_t), uint64_t arg);
 void join_thread(unsigned int slot);
 
 /* what other processes of the bundle do, see main.c */
+void glutton_process(void);
 void line_process(void);
+void modest_process(void);
 void peer_process(void);
 void random_process(uint64_t seed);
 

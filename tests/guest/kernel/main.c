@@ -8,6 +8,7 @@
  *   fault   dies of a fault at once, which must harm nobody
  *   idle    waits for ever
  *   busy    computes while frames pour in that it does not read
+ *   glutton, modest  see test-quota.c
  *   random  makes calls at random (test-random.c); the second argument is the
  *           seed
  */
@@ -287,6 +288,12 @@ void test_main(const struct boot_info *info)
         break;
     case 'b':
         busy_process();
+        break;
+    case 'g':
+        glutton_process();
+        break;
+    case 'm':
+        modest_process();
         break;
     case 'i':
         idle_process();

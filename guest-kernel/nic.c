@@ -384,6 +384,9 @@ void nic_interrupt(void)
         if (causes & CKPT_INT_ERROR) {
             panic("the NIC refused a descriptor");
         }
+        if (causes & CKPT_INT_MAILBOX) {
+            mailbox_read(); /* first: frames may be for another line (R2) */
+        }
         if (causes & CKPT_INT_RX) {
             rx_in_share();
         }
@@ -393,9 +396,6 @@ void nic_interrupt(void)
         }
         if (causes & CKPT_INT_COMMIT) {
             netswitch_committed();
-        }
-        if (causes & CKPT_INT_MAILBOX) {
-            mailbox_read();
         }
     }
 }

@@ -49,6 +49,21 @@ void lib_unlock(void)
     }
 }
 
+/*
+ * Another line may have begun while this thread slept, also if a frame has
+ * woken it: what the frame says is for the new line, so that comes first.
+ */
+static bool is_told_of_message(struct thread *t)
+{
+    if (!(__atomic_load_n(&t->ublock.pending, __ATOMIC_RELAXED) &
+          SYS_PENDING_MAILBOX)) {
+        return false;
+    }
+    __atomic_fetch_and(&t->ublock.pending, ~SYS_PENDING_MAILBOX,
+                       __ATOMIC_ACQUIRE);
+    return true;
+}
+
 /**
  * lib_wait - sleep until a word changes
  * @word: library word, changed by lib_wake() or by the kernel
@@ -75,7 +90,7 @@ long lib_wait(uint32_t *word, uint32_t seen, uint64_t deadline_ns)
     ret = prim_wait(word, seen, deadline_ns);
     lib_lock();
     t->waiting = NULL;
-    if (ret == -EINTR) {
+    if (is_told_of_message(t) || ret == -EINTR) {
         mailbox_read_locked();
     }
     if (thread_pending()) {

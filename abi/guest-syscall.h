@@ -9,9 +9,9 @@
  * Numbers SYS_FIRST..SYS_LAST are the kernel's.  Any other number is
  * reflected: the kernel stores the address after the SYSCALL in the thread's
  * ublock (app_rip) and RFLAGS (app_rflags), and returns to reflect_entry of
- * handler_set() with RCX = reflect_entry and every other register, RSP
- * included, as the program had it.  Without a handler, or with a SYSCALL that
- * lies in the library's text, it is -ENOSYS.
+ * handler_set() with RCX = reflect_entry, the flags SYS_RFLAGS_CLEAR clear, and
+ * every other register but R11, RSP included, as the program had it.  Without a
+ * handler, or with a SYSCALL that lies in the library's text, it is -ENOSYS.
  *
  * Upcalls.  A fault in program text, or thread_interrupt() on a thread that
  * runs program text: the kernel saves the whole context in ublock->context[0]
@@ -95,6 +95,9 @@
  * mapped and ends behind @from, by address, the library's range included; 0 at
  * the end */
 #define SYS_AREAS           0x101a
+
+/* AC NT DF TF: the library is not stepped and not checked for alignment. */
+#define SYS_RFLAGS_CLEAR    0x44500
 
 #define SYS_FOREVER         0xffffffffffffffffull
 

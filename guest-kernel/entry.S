@@ -16,6 +16,7 @@
  * address after a SYSCALL is canonical, handler_set() checks the reflection
  * entry, and every frame whose RIP was changed leaves by IRET.
  */
+#include "abi/guest-syscall.h"
 #include "memlayout.h"
 
 /* The general registers of struct trap_frame, below vector and error. */
@@ -53,6 +54,7 @@ syscall_entry:
     jz kernel_call              /* no handler, or its page is not known */
     movq %rcx, 0(%rsp)
     movq %r11, 8(%rsp)
+    andl $~SYS_RFLAGS_CLEAR, %r11d
     movq cpu+CPU_REFLECT(%rip), %rcx
     movq cpu+CPU_USER_RSP(%rip), %rsp
     sysretq

@@ -49,6 +49,9 @@ static void reflect(struct trap_frame *frame)
     ublock->app_rflags = frame->rflags;
     frame->rip = process->reflect_entry;
     frame->rcx = process->reflect_entry;
+    /* SYSRET takes the flags from R11. */
+    frame->r11 = frame->rflags & ~(uint64_t)SYS_RFLAGS_CLEAR;
+    frame->rflags = frame->r11;
 }
 
 /**

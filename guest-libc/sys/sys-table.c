@@ -116,5 +116,9 @@ void sys_dispatch(struct frame *frame)
         __atomic_fetch_or(&t->ublock.pending, 1, __ATOMIC_RELAXED);
         ret = -EINTR;
     }
+    if (frame->r11 & SYS_RFLAGS_CLEAR) {
+        /* The way back has none of them: delivery loads them. */
+        __atomic_fetch_or(&thread_self()->ublock.pending, 1, __ATOMIC_RELAXED);
+    }
     frame->rax = ret;
 }

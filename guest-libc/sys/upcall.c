@@ -21,11 +21,9 @@ enum {
     VECTOR_DIVIDE = 0,
     VECTOR_DEBUG = 1,
     VECTOR_BREAKPOINT = 3,
-    VECTOR_OVERFLOW = 4,
-    VECTOR_BOUND = 5,
     VECTOR_OPCODE = 6,
+    VECTOR_NOT_PRESENT = 11,
     VECTOR_STACK = 12,
-    VECTOR_PROTECTION = 13,
     VECTOR_PAGE = 14,
     VECTOR_X87 = 16,
     VECTOR_ALIGNMENT = 17,
@@ -35,39 +33,93 @@ enum {
 extern const char return_to_program[], return_to_program_end[];
 _Noreturn void leave_by_frame(void);
 
+/* Bits of the status word, of MXCSR and of their masks. */
+enum {
+    FLOAT_INVALID = 1,
+    FLOAT_DENORMAL = 2,
+    FLOAT_DIVIDE = 4,
+    FLOAT_OVERFLOW = 8,
+    FLOAT_UNDERFLOW = 16,
+    FLOAT_INEXACT = 32,
+};
+
+#define MXCSR_MASK_SHIFT 7u
+
+/* The program's, still live: the library uses neither unit. */
+static uint32_t float_errors(uint64_t vector)
+{
+    uint16_t control, status;
+    uint32_t mxcsr;
+
+    if (vector == VECTOR_X87) {
+        __asm__ volatile("fnstcw %0" : "=m"(control));
+        __asm__ volatile("fnstsw %0" : "=m"(status));
+        return status & ~control;
+    }
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    return mxcsr & ~(mxcsr >> MXCSR_MASK_SHIFT);
+}
+
+static int float_code(uint32_t errors)
+{
+    if (errors & FLOAT_INVALID) {
+        return FPE_FLTINV;
+    }
+    if (errors & FLOAT_DIVIDE) {
+        return FPE_FLTDIV;
+    }
+    if (errors & FLOAT_OVERFLOW) {
+        return FPE_FLTOVF;
+    }
+    if (errors & (FLOAT_DENORMAL | FLOAT_UNDERFLOW)) {
+        return FPE_FLTUND;
+    }
+    return FPE_FLTRES;
+}
+
+static const struct fault {
+    int sig, code;
+} faults[] = {
+    [VECTOR_DIVIDE] = { SIGFPE, FPE_INTDIV },
+    [VECTOR_DEBUG] = { SIGTRAP, TRAP_TRACE },
+    [VECTOR_BREAKPOINT] = { SIGTRAP, SI_KERNEL },
+    [VECTOR_OPCODE] = { SIGILL, ILL_ILLOPN },
+    [VECTOR_NOT_PRESENT] = { SIGBUS, SI_KERNEL },
+    [VECTOR_STACK] = { SIGBUS, SI_KERNEL },
+    [VECTOR_X87] = { SIGFPE, 0 },
+    [VECTOR_ALIGNMENT] = { SIGBUS, BUS_ADRALN },
+    [VECTOR_SIMD] = { SIGFPE, 0 },
+};
+
+/* All that is not in the table (#GP, #OF, #BR) is SIGSEGV of no address. */
 static int fault_signal(const struct sys_context *c, struct signal_info *info)
 {
-    info->pid = 0;
-    info->value = c->rip;
+    struct fault fault = { SIGSEGV, SI_KERNEL };
+
+    if (c->vector < sizeof(faults) / sizeof(faults[0]) &&
+        faults[c->vector].sig) {
+        fault = faults[c->vector];
+    }
+    *info = (struct signal_info){ .code = fault.code };
     switch (c->vector) {
-    case VECTOR_DIVIDE:
-        info->code = FPE_INTDIV;
-        return SIGFPE;
     case VECTOR_X87:
     case VECTOR_SIMD:
-        info->code = FPE_FLTINV;
-        return SIGFPE;
+        info->code = float_code(float_errors(c->vector));
+        info->value = c->rip;
+        break;
+    case VECTOR_DIVIDE:
     case VECTOR_DEBUG:
-        info->code = TRAP_TRACE;
-        return SIGTRAP;
-    case VECTOR_BREAKPOINT:
-        info->code = SI_KERNEL;
-        return SIGTRAP;
     case VECTOR_OPCODE:
-        info->code = ILL_ILLOPN;
-        return SIGILL;
-    case VECTOR_ALIGNMENT:
-        info->code = BUS_ADRALN;
-        return SIGBUS;
+        info->value = c->rip;
+        break;
     case VECTOR_PAGE:
         info->code = c->error & FAULT_PRESENT ? SEGV_ACCERR : SEGV_MAPERR;
         info->value = c->cr2;
-        return SIGSEGV;
-    default: /* #GP, #SS, #OF, #BR: no address is known */
-        info->code = SI_KERNEL;
-        info->value = 0;
-        return SIGSEGV;
+        break;
+    default:
+        break;
     }
+    return fault.sig;
 }
 
 static bool in_return_path(uint64_t rip)

@@ -3,7 +3,7 @@
 # guest-libc/posix.mk - descriptors and sockets; libsluice for programs
 
 LIBC_POSIX := bytes calls defaults device epoll eventfd fd file io line pair path \
-	pipe poll sluice socket socket-data socket-message sockopt sockopt-dgram \
+	pipe poll signalfd sluice socket socket-data socket-message sockopt sockopt-dgram \
 	stat stdio timerfd tree tree-file uio wait
 
 LIBOS_OBJS += $(LIBC_POSIX:%=$(LIBOS_B)/posix/%.o)

@@ -21,6 +21,7 @@ LIBOS_SYS := thread lock futex memory signal sigframe deliver upcall time \
 	ident mailbox log format report string uaccess xstate sys-table \
 	no-rooms
 LIBOS_SYS += clock futex-pi robust
+LIBOS_SYS += altstack sigcalls sigqueue sigread
 LIBOS_START := boot bundle elf place stack vdso
 
 LIBOS_OBJS := $(LIBOS_SYS:%=$(LIBOS_B)/sys/%.o) \

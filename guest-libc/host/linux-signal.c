@@ -28,7 +28,6 @@
 #define UPCALL_GAP_BYTES   512u
 #define LINUX_SIGSET_BYTES 8u
 #define ALL_SIGNALS        (~0ull)
-#define RFLAGS_TRAP        0x100ull
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
@@ -72,7 +71,7 @@ static void upcall(struct sigcontext *sc, uint64_t vector)
     sc->rsp = level ? (sc->rsp - UPCALL_GAP_BYTES) & ~15ull : u->stack_top;
     sc->rip = (uint64_t)upcall_entry;
     sc->rdi = level;
-    sc->eflags &= ~RFLAGS_TRAP; /* the program is stepped, not the library */
+    sc->eflags &= ~(uint64_t)SYS_RFLAGS_CLEAR;
 }
 
 static void on_reflect(int sig, siginfo_t *si, struct ucontext *uc)
@@ -86,7 +85,7 @@ static void on_reflect(int sig, siginfo_t *si, struct ucontext *uc)
     u->app_rflags = sc->eflags;
     sc->rip = (uint64_t)reflect_entry;
     sc->rcx = (uint64_t)reflect_entry;
-    sc->eflags &= ~RFLAGS_TRAP;
+    sc->eflags &= ~(uint64_t)SYS_RFLAGS_CLEAR;
 }
 
 static void on_fault(int sig, siginfo_t *si, struct ucontext *uc)

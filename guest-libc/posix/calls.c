@@ -127,6 +127,8 @@ const struct sys_entry posix_calls[] = {
     { SYS_socketpair,       "socketpair",       pair_sys_socketpair },
     { SYS_eventfd,          "eventfd",          eventfd_sys_create },
     { SYS_eventfd2,         "eventfd2",         eventfd_sys_create2 },
+    { SYS_signalfd,         "signalfd",         signalfd_sys_signalfd },
+    { SYS_signalfd4,        "signalfd4",        signalfd_sys_signalfd4 },
     { SYS_timerfd_create,   "timerfd_create",   timerfd_sys_create },
     { SYS_timerfd_settime,  "timerfd_settime",  timerfd_sys_settime },
     { SYS_timerfd_gettime,  "timerfd_gettime",  timerfd_sys_gettime },

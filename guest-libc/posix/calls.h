@@ -52,6 +52,10 @@ long timerfd_sys_create(struct sys_args *a);
 long timerfd_sys_settime(struct sys_args *a);
 long timerfd_sys_gettime(struct sys_args *a);
 
+/* signalfd.c */
+long signalfd_sys_signalfd(struct sys_args *a);
+long signalfd_sys_signalfd4(struct sys_args *a);
+
 /* path.c */
 long path_sys_open(struct sys_args *a);
 long path_sys_openat(struct sys_args *a);

@@ -48,23 +48,61 @@ _Noreturn void signal_die(int sig, const struct sys_context *context)
     prim_exit(CKPT_EXIT_SIGNALLED | sig);
 }
 
+static bool has_handler(int sig)
+{
+    return signal_action(sig)->handler > 1;
+}
+
 /* Push one signal with a handler; the mask that comes back is told apart. */
-static void push(struct thread *t, struct sys_context *context, int sig,
-                 const struct signal_info *info)
+static bool try_push(struct thread *t, struct sys_context *context, int sig,
+                     const struct signal_info *info)
 {
     struct signal_action action = *signal_action(sig);
     uint64_t back = t->saved_mask_valid ? t->saved_mask : t->signal_mask;
+    bool done;
 
-    if (sigframe_push(t, context, sig, info, back)) {
-        signal_die(SIGSEGV, context);
-    }
-    t->saved_mask_valid = false;
-    signal_mask_set_locked(
-        t, t->signal_mask | action.mask |
-               (action.flags & SA_NODEFER ? 0 : SIGNAL_BIT(sig)));
     if (action.flags & SA_RESETHAND) {
         signal_action_reset(sig);
     }
+    done = sigframe_push(t, context, &action, sig, info, back) == 0;
+    if (done) {
+        t->saved_mask_valid = false;
+        signal_mask_set_locked(
+            t, t->signal_mask | action.mask |
+                   (action.flags & SA_NODEFER ? 0 : SIGNAL_BIT(sig)));
+    }
+    return done;
+}
+
+static void force(struct thread *t, struct sys_context *context, int sig,
+                  const struct signal_info *info);
+
+/* No room for the frame is a fault of the stack: SIGSEGV. */
+static void push(struct thread *t, struct sys_context *context, int sig,
+                 const struct signal_info *info)
+{
+    static const struct signal_info no_frame = { .code = SI_KERNEL };
+
+    if (try_push(t, context, sig, info)) {
+        return;
+    }
+    if (sig == SIGSEGV) {
+        signal_die(sig, context);
+    }
+    force(t, context, SIGSEGV, &no_frame);
+}
+
+/*
+ * A signal that the thread cannot go on without.  Blocked or without a handler
+ * it ends the process.
+ */
+static void force(struct thread *t, struct sys_context *context, int sig,
+                  const struct signal_info *info)
+{
+    if (!has_handler(sig) || (t->signal_mask & SIGNAL_BIT(sig))) {
+        signal_die(sig, context);
+    }
+    push(t, context, sig, info);
 }
 
 static void restart(struct thread *t, struct sys_context *context)
@@ -75,17 +113,15 @@ static void restart(struct thread *t, struct sys_context *context)
     t->restart_always = false;
 }
 
-static bool has_handler(int sig)
-{
-    return signal_action(sig)->handler > 1;
-}
-
 static void deliver_pending(struct thread *t, struct sys_context *context)
 {
     struct signal_info info;
     int sig;
 
     mailbox_read_locked();
+    if (process.fatal_signal) {
+        signal_die(process.fatal_signal, NULL);
+    }
     while ((sig = signal_take_locked(t, ~t->signal_mask, &info))) {
         if (has_handler(sig)) {
             if (t->restart_number &&
@@ -149,26 +185,39 @@ static void frame_to_context(struct sys_context *c, const struct frame *f)
     };
 }
 
+/* All that delivery may have changed. */
+static void context_to_frame(struct frame *f, const struct sys_context *c)
+{
+    f->rax = c->rax;
+    f->rdi = c->rdi;
+    f->rsi = c->rsi;
+    f->rdx = c->rdx;
+    f->rcx = c->rip;
+    f->rsp = c->rsp;
+}
+
 /**
  * signal_deliver_frame - deliver what is pending, at a call's exit
  * @frame: the call's frame; its result is in place
  *
  * A handler needs neither RCX nor R11, so the frame is enough to enter it.
+ * Flags that the way back does not load need a resume().
  *
  * Context: called from entry.S, no lock held.
  */
 void signal_deliver_frame(struct frame *frame)
 {
+    struct thread *t = thread_self();
     struct sys_context context;
 
     frame_to_context(&context, frame);
     signal_deliver_context(&context);
-    frame->rax = context.rax;
-    frame->rdi = context.rdi;
-    frame->rsi = context.rsi;
-    frame->rdx = context.rdx;
-    frame->rcx = context.rip;
-    frame->rsp = context.rsp;
+    if (context.rflags & SYS_RFLAGS_CLEAR) {
+        context.fs_base = t->fs_base;
+        context.gs_base = (uint64_t)t;
+        prim_resume(&context);
+    }
+    context_to_frame(frame, &context);
 }
 
 /**
@@ -184,12 +233,23 @@ void signal_deliver_frame(struct frame *frame)
 void signal_fault(struct sys_context *context, int sig,
                   const struct signal_info *info)
 {
-    struct thread *t = thread_self();
-
     lib_lock();
-    if (!has_handler(sig) || (t->signal_mask & SIGNAL_BIT(sig))) {
-        signal_die(sig, context);
-    }
-    push(t, context, sig, info);
+    force(thread_self(), context, sig, info);
     lib_unlock();
+}
+
+/**
+ * signal_bad_frame - rt_sigreturn() was called without a frame to return to
+ * @frame: the call's
+ *
+ * Context: the calling thread, no lock held.
+ */
+void signal_bad_frame(struct frame *frame)
+{
+    static const struct signal_info info = { .code = SI_KERNEL };
+    struct sys_context context;
+
+    frame_to_context(&context, frame);
+    signal_fault(&context, SIGSEGV, &info);
+    context_to_frame(frame, &context);
 }

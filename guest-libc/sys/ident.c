@@ -18,8 +18,11 @@
 
 #define OPEN_FILES_MAX  16384u
 #define STACK_MAX_BYTES (8u << 20)
+#define SIGPENDING_MAX  4096u
 #define RANDOM_CHUNK    256u
 
+/* The parent is the host, which does not die before the guest. */
+static int32_t parent_death_signal;
 static uint32_t file_mask = 022; /* umask(); lock */
 
 static long ident_zero(struct sys_args *args)
@@ -118,10 +121,20 @@ static long ident_prctl(struct sys_args *args)
         memcpy(name, thread_self()->name, sizeof(name));
         lib_unlock();
         return copy_to_user(args->arg[1], name, sizeof(name));
+    /* @linux prctl PR_SET_PDEATHSIG PR_GET_PDEATHSIG
+     * @test guest/programs/sigqueue.c "PR_GET_PDEATHSIG says what was set" */
+    case PR_SET_PDEATHSIG:
+        if (args->arg[1] > SIGNAL_COUNT) {
+            return -EINVAL;
+        }
+        parent_death_signal = args->arg[1];
+        return 0;
+    case PR_GET_PDEATHSIG:
+        return copy_to_user(args->arg[1], &parent_death_signal,
+                            sizeof(parent_death_signal));
     case PR_GET_DUMPABLE:
         return 1;
     case PR_SET_DUMPABLE:
-    case PR_SET_PDEATHSIG:
     case PR_SET_THP_DISABLE:
     case PR_SET_NO_NEW_PRIVS:
         return 0;
@@ -135,13 +148,29 @@ struct limit {
     uint64_t max;
 };
 
+/* Signals that wait, see sigqueue.c: each takes some 72 bytes. Lock. */
+static struct limit sigpending = { SIGPENDING_MAX, SIGPENDING_MAX };
+
+/**
+ * limit_sigpending - how many signals may wait
+ *
+ * Return: RLIMIT_SIGPENDING of the process.
+ * Context: lock held.
+ */
+uint64_t limit_sigpending(void)
+{
+    return sigpending.now;
+}
+
 static long limit_get(uint32_t resource, struct limit *ret_limit)
 {
     if (resource >= RLIM_NLIMITS) {
         return -EINVAL;
     }
     *ret_limit = (struct limit){ RLIM64_INFINITY, RLIM64_INFINITY };
-    if (resource == RLIMIT_NOFILE) {
+    if (resource == RLIMIT_SIGPENDING) {
+        *ret_limit = sigpending;
+    } else if (resource == RLIMIT_NOFILE) {
         *ret_limit = (struct limit){ OPEN_FILES_MAX, OPEN_FILES_MAX };
     } else if (resource == RLIMIT_STACK) {
         ret_limit->now = STACK_MAX_BYTES;
@@ -165,7 +194,15 @@ static long limit_set(uint32_t resource, uint64_t user_limit)
     if (want.now > want.max) {
         return -EINVAL;
     }
-    return want.now > now.max || want.max > now.max ? -EPERM : 0;
+    if (want.now > now.max || want.max > now.max) {
+        return -EPERM;
+    }
+    if (resource == RLIMIT_SIGPENDING) {
+        lib_lock();
+        sigpending = want;
+        lib_unlock();
+    }
+    return 0;
 }
 
 static long ident_getrlimit(struct sys_args *args)

@@ -136,6 +136,12 @@ void signal_raise_locked(int sig);
  */
 void signal_mask_for_call_locked(uint64_t mask);
 
+/* For signalfd: what waits for the calling thread, blocked or not, and the next
+ * one of @set as Linux's struct signalfd_siginfo. Context: lock held. */
+uint64_t signal_pending_locked(void);
+struct signalfd_siginfo;
+bool signal_read_locked(uint64_t set, struct signalfd_siginfo *ret_info);
+
 /* User memory: 0 or -EFAULT ---------------------------------------------- */
 
 long copy_from_user(void *to, uint64_t user_from, size_t len_bytes);
@@ -202,6 +208,8 @@ long posix_map_fill(uint64_t fd, uint64_t offset, uint64_t user_addr,
                     size_t len_bytes);
 /* The wall clock was set; @step: not just trimmed.  Context: lock held. */
 void posix_wall_set(bool step);
+/* A signal waits: wake who reads signals.  Context: lock held. */
+void posix_signal_sent(int sig);
 /* Before prim_exit(): output that waits goes out.  Context: lock held. */
 void posix_exit(void);
 long net_start(const struct boot_net *net);

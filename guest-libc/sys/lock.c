@@ -83,6 +83,7 @@ long lib_wait(uint32_t *word, uint32_t seen, uint64_t deadline_ns)
     long ret;
 
     if (thread_pending()) {
+        signal_claim_locked();
         return -EINTR;
     }
     t->waiting = word;
@@ -94,6 +95,7 @@ long lib_wait(uint32_t *word, uint32_t seen, uint64_t deadline_ns)
         mailbox_read_locked();
     }
     if (thread_pending()) {
+        signal_claim_locked();
         return -EINTR;
     }
     return ret == -ETIMEDOUT ? ret : 0;

@@ -44,6 +44,11 @@ STAND_IN void posix_exit(void)
 {
 }
 
+STAND_IN void posix_signal_sent(int sig)
+{
+    (void)sig;
+}
+
 STAND_IN long net_start(const struct boot_net *net)
 {
     (void)net;

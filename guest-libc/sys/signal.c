@@ -14,14 +14,18 @@
  *   in the program           prim_interrupt() forces an upcall
  *
  * Delivery itself (deliver.c) happens in the thread concerned, at one of these
- * exits.  One signal of each number waits at a time, as for Linux's standard
- * signals; real-time signals do not queue here.
+ * exits.
+ *
+ * A signal of the process waits in the process's queue, and one thread is told:
+ * ublock.pending of a thread says that it is to look there.  If that thread
+ * blocks the signal or ends before it has looked, another one is told
+ * (retarget).  A call that a signal of the process ends takes the signal to its
+ * thread's own queue first (signal_claim_locked), or another thread could take
+ * it and the call would have ended for nothing.
  */
 #include <errno.h>
-#include <asm/unistd.h>
 #include <linux/signal.h>
 #include "guest-libc/sys/thread.h"
-#include "guest-libc/sys/timespec.h"
 
 #define UNMASKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
@@ -30,6 +34,17 @@
     (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) |          \
      SIGNAL_BIT(SIGWINCH) | SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) |        \
      SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+
+/* What ends the process at once, in whichever thread: no core is written. */
+#define FATAL                                                                  \
+    (~(IGNORED_BY_DEFAULT | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGILL) |         \
+       SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGABRT) | SIGNAL_BIT(SIGBUS) |        \
+       SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGXCPU) |        \
+       SIGNAL_BIT(SIGXFSZ) | SIGNAL_BIT(SIGSYS)))
+
+#define STOPS                                                                  \
+    (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) |         \
+     SIGNAL_BIT(SIGTTOU))
 
 #define HANDLER_DEFAULT 0ull
 #define HANDLER_IGNORE  1ull
@@ -46,6 +61,34 @@ static struct signal_action actions[SIGNAL_COUNT + 1] BULKY;
 const struct signal_action *signal_action(int sig)
 {
     return &actions[sig];
+}
+
+static void flush_everywhere(uint64_t set)
+{
+    struct thread *t;
+
+    sigqueue_flush(&process.signals, set);
+    for (t = process.threads; t; t = t->next) {
+        sigqueue_flush(&t->signals, set);
+    }
+}
+
+/**
+ * signal_action_set - what the program wants done from now on
+ * @sig: 1..SIGNAL_COUNT
+ * @action: what
+ *
+ * One that is ignored no longer waits.
+ *
+ * Context: lock held.
+ */
+void signal_action_set(int sig, const struct signal_action *action)
+{
+    actions[sig] = *action;
+    actions[sig].mask &= ~UNMASKABLE;
+    if (signal_ignored(sig)) {
+        flush_everywhere(SIGNAL_BIT(sig));
+    }
 }
 
 /**
@@ -75,13 +118,20 @@ bool signal_ignored(int sig)
             (IGNORED_BY_DEFAULT & SIGNAL_BIT(sig)));
 }
 
-static uint64_t deliverable(const struct thread *t, uint64_t allowed)
+static uint64_t takes(const struct thread *t)
 {
-    return (t->signals.pending | process.signals.pending) & allowed;
+    return ~t->signal_mask | t->signal_wanted;
+}
+
+static bool accepts(const struct thread *t, int sig)
+{
+    return SIGNAL_BIT(sig) & takes(t);
 }
 
 /**
  * thread_pending - whether the calling thread must leave to take a signal
+ *
+ * A signal of the process counts if this thread was told of it.
  *
  * Return: true if a signal that it does not block, or waits for, is there.
  * Context: lock held.
@@ -89,9 +139,32 @@ static uint64_t deliverable(const struct thread *t, uint64_t allowed)
 bool thread_pending(void)
 {
     struct thread *t = thread_self();
+    uint64_t waiting = t->signals.pending;
 
-    return !t->helper &&
-           deliverable(t, ~t->signal_mask | t->signal_wanted) != 0;
+    if (t->helper) {
+        return false;
+    }
+    if (__atomic_load_n(&t->ublock.pending, __ATOMIC_RELAXED)) {
+        waiting |= process.signals.pending;
+    }
+    return waiting & takes(t);
+}
+
+/**
+ * signal_claim_locked - the signal that ends a call is this thread's
+ *
+ * The thread looks before it returns to the program.
+ *
+ * Context: lock held; thread_pending().
+ */
+void signal_claim_locked(void)
+{
+    struct thread *t = thread_self();
+
+    if (!(t->signals.pending & takes(t))) {
+        sigqueue_move_next(&t->signals, &process.signals, takes(t));
+    }
+    __atomic_fetch_or(&t->ublock.pending, 1, __ATOMIC_RELAXED);
 }
 
 static void thread_kick(struct thread *t)
@@ -102,11 +175,6 @@ static void thread_kick(struct thread *t)
     } else if (t != thread_self()) {
         prim_interrupt(t->prim_tid, 1);
     }
-}
-
-static bool accepts(const struct thread *t, int sig)
-{
-    return SIGNAL_BIT(sig) & (~t->signal_mask | t->signal_wanted);
 }
 
 /* Of a process's signal: the first thread if it may, else any that may. */
@@ -125,33 +193,110 @@ static struct thread *choose_thread(int sig)
     return NULL;
 }
 
+/* Signals of the process that a thread was perhaps told of, and cannot take. */
+static void retarget(uint64_t set)
+{
+    struct thread *t;
+    int sig;
+
+    for (set &= process.signals.pending; set; set &= set - 1) {
+        sig = __builtin_ctzll(set) + 1;
+        t = choose_thread(sig);
+        if (t) {
+            thread_kick(t);
+        }
+    }
+}
+
+/*
+ * One that somebody blocks is kept: its action may change meanwhile.  Of a
+ * process's signal the first thread decides, whoever may take it.
+ */
+static bool is_lost(const struct thread *t, int sig)
+{
+    t = t ? t : process.first ? process.first : choose_thread(sig);
+    return signal_ignored(sig) && t && !(t->signal_mask & SIGNAL_BIT(sig));
+}
+
+/* A stop and its end cancel each other, though neither does anything here. */
+static void cancel_opposite(int sig)
+{
+    if (sig == SIGCONT) {
+        flush_everywhere(STOPS);
+    } else if (STOPS & SIGNAL_BIT(sig)) {
+        flush_everywhere(SIGNAL_BIT(SIGCONT));
+    }
+}
+
+/* A signal waits: tell the thread that is to take it. */
+static void tell(struct thread *t, int sig)
+{
+    struct thread *self = thread_self();
+
+    posix_signal_sent(sig);
+    t = t ? t : choose_thread(sig);
+    if (!t || !accepts(t, sig)) {
+        return;
+    }
+    if (actions[sig].handler == HANDLER_DEFAULT && (FATAL & SIGNAL_BIT(sig)) &&
+        !(t->signal_mask & SIGNAL_BIT(sig))) {
+        /* Whoever comes to its door first: the sender does not go on. */
+        process.fatal_signal = sig;
+        __atomic_fetch_or(&self->ublock.pending, 1, __ATOMIC_RELAXED);
+    }
+    thread_kick(t);
+}
+
 /**
  * signal_send_locked - raise a signal
  * @t: the thread, or NULL for the process
  * @sig: 1..SIGNAL_COUNT
  * @info: what goes with it
  *
+ * Return: 0, or -EAGAIN if a real-time signal cannot be queued; no other
+ * signal is ever lost.
  * Context: lock held; any thread.
  */
-void signal_send_locked(struct thread *t, int sig,
+long signal_send_locked(struct thread *t, int sig,
                         const struct signal_info *info)
 {
-    struct signal_queue *queue = t ? &t->signals : &process.signals;
-    struct thread *taker = t ? t : choose_thread(sig);
+    long ret;
 
-    /* One that somebody blocks is kept: its action may change meanwhile. */
-    if (signal_ignored(sig) && taker && accepts(taker, sig) &&
-        !(taker->signal_wanted & SIGNAL_BIT(sig))) {
-        return;
+    cancel_opposite(sig);
+    if (is_lost(t, sig)) {
+        return 0;
     }
-    if (queue->pending & SIGNAL_BIT(sig)) {
-        return;
+    ret = sigqueue_add(t ? &t->signals : &process.signals, sig, info);
+    if (!ret) {
+        tell(t, sig);
     }
-    queue->pending |= SIGNAL_BIT(sig);
-    queue->info[sig - 1] = *info;
-    if (taker && accepts(taker, sig)) {
-        thread_kick(taker);
+    return ret;
+}
+
+/**
+ * signal_send_kept_locked - raise a signal whose entry is its sender's
+ * @t: the thread, or NULL for the process
+ * @entry: with signal and information; counts how often it was sent while it
+ * waited, and what it counted is the signal's si_overrun
+ *
+ * Needs no memory and obeys no limit: for timers.
+ *
+ * Return: true if it waits now and did not before.
+ * Context: lock held; any thread.
+ */
+bool signal_send_kept_locked(struct thread *t, struct signal_entry *entry)
+{
+    if (entry->queue) {
+        entry->overrun++;
+        return false;
     }
+    cancel_opposite(entry->sig);
+    if (is_lost(t, entry->sig)) {
+        return false;
+    }
+    sigqueue_add_kept(t ? &t->signals : &process.signals, entry);
+    tell(t, entry->sig);
+    return true;
 }
 
 /**
@@ -162,24 +307,20 @@ void signal_send_locked(struct thread *t, int sig,
  */
 void signal_raise_locked(int sig)
 {
-    struct signal_info info = { .code = SI_USER };
+    struct signal_info info = { .code = SI_USER, .pid = FIRST_TID };
 
     signal_send_locked(thread_self(), sig, &info);
 }
 
-static int queue_take(struct signal_queue *queue, uint64_t allowed,
-                      struct signal_info *ret_info)
+/**
+ * signal_pending_locked - what waits for the calling thread
+ *
+ * Return: the set of its own signals and of the process's, blocked or not.
+ * Context: lock held.
+ */
+uint64_t signal_pending_locked(void)
 {
-    uint64_t ready = queue->pending & allowed;
-    int sig;
-
-    if (!ready) {
-        return 0;
-    }
-    sig = __builtin_ctzll(ready) + 1;
-    queue->pending &= ~SIGNAL_BIT(sig);
-    *ret_info = queue->info[sig - 1];
-    return sig;
+    return thread_self()->signals.pending | process.signals.pending;
 }
 
 /**
@@ -194,9 +335,9 @@ static int queue_take(struct signal_queue *queue, uint64_t allowed,
 int signal_take_locked(struct thread *t, uint64_t allowed,
                        struct signal_info *ret_info)
 {
-    int sig = queue_take(&t->signals, allowed, ret_info);
+    int sig = sigqueue_take(&t->signals, allowed, ret_info);
 
-    return sig ? sig : queue_take(&process.signals, allowed, ret_info);
+    return sig ? sig : sigqueue_take(&process.signals, allowed, ret_info);
 }
 
 /**
@@ -204,16 +345,47 @@ int signal_take_locked(struct thread *t, uint64_t allowed,
  * @t: the calling thread
  * @mask: new mask
  *
- * What becomes deliverable is delivered before the thread leaves.
+ * What becomes deliverable is delivered before the thread leaves; what it can
+ * no longer take another thread is told of.
  *
  * Context: lock held.
  */
 void signal_mask_set_locked(struct thread *t, uint64_t mask)
 {
+    uint64_t blocked = mask & ~t->signal_mask;
+
     t->signal_mask = mask & ~UNMASKABLE;
-    if (deliverable(t, ~t->signal_mask)) {
+    if (signal_pending_locked() & ~t->signal_mask) {
         __atomic_fetch_or(&t->ublock.pending, 1, __ATOMIC_RELAXED);
     }
+    retarget(blocked);
+}
+
+/**
+ * signal_want_locked - take signals by a call, blocked or not
+ * @set: which, 0: none any more
+ *
+ * Context: lock held.
+ */
+void signal_want_locked(uint64_t set)
+{
+    struct thread *t = thread_self();
+    uint64_t before = t->signal_wanted & t->signal_mask;
+
+    t->signal_wanted = set & ~UNMASKABLE;
+    retarget(before & ~t->signal_wanted);
+}
+
+/**
+ * signal_thread_leaves_locked - a thread takes no signal any more
+ * @t: the thread, no longer on the list
+ *
+ * Context: lock held.
+ */
+void signal_thread_leaves_locked(struct thread *t)
+{
+    sigqueue_flush(&t->signals, ~0ull);
+    retarget(takes(t));
 }
 
 /**
@@ -232,354 +404,3 @@ void signal_mask_for_call_locked(uint64_t mask)
     /* Have the exit look, also when no signal comes: it restores. */
     __atomic_fetch_or(&t->ublock.pending, 1, __ATOMIC_RELAXED);
 }
-
-/* rt_sigaction(sig, action, old_action, set_bytes) */
-static long signal_sigaction(struct sys_args *args)
-{
-    uint64_t sig = args->arg[0];
-    struct signal_action action, old;
-    struct thread *t;
-
-    if (args->arg[3] != sizeof(uint64_t) || sig < 1 || sig > SIGNAL_COUNT ||
-        (args->arg[1] && (sig == SIGKILL || sig == SIGSTOP))) {
-        return -EINVAL;
-    }
-    if (args->arg[1] && copy_from_user(&action, args->arg[1], sizeof(action))) {
-        return -EFAULT;
-    }
-    lib_lock();
-    old = actions[sig];
-    if (args->arg[1]) {
-        action.mask &= ~UNMASKABLE;
-        actions[sig] = action;
-        if (signal_ignored(sig)) {
-            process.signals.pending &= ~SIGNAL_BIT(sig);
-            for (t = process.threads; t; t = t->next) {
-                t->signals.pending &= ~SIGNAL_BIT(sig);
-            }
-        }
-    }
-    lib_unlock();
-    return args->arg[2] ? copy_to_user(args->arg[2], &old, sizeof(old)) : 0;
-}
-
-/* rt_sigprocmask(how, set, old_set, set_bytes) */
-static long signal_sigprocmask(struct sys_args *args)
-{
-    struct thread *t = thread_self();
-    uint64_t set = 0;
-    uint64_t old;
-    long ret = 0;
-
-    if (args->arg[3] != sizeof(set)) {
-        return -EINVAL;
-    }
-    if (args->arg[1] && copy_from_user(&set, args->arg[1], sizeof(set))) {
-        return -EFAULT;
-    }
-    lib_lock();
-    old = t->signal_mask;
-    if (args->arg[1]) {
-        switch (args->arg[0]) {
-        case SIG_BLOCK:
-            signal_mask_set_locked(t, old | set);
-            break;
-        case SIG_UNBLOCK:
-            signal_mask_set_locked(t, old & ~set);
-            break;
-        case SIG_SETMASK:
-            signal_mask_set_locked(t, set);
-            break;
-        default:
-            ret = -EINVAL;
-            break;
-        }
-    }
-    lib_unlock();
-    if (!ret && args->arg[2]) {
-        ret = copy_to_user(args->arg[2], &old, sizeof(old));
-    }
-    return ret;
-}
-
-static long signal_sigpending(struct sys_args *args)
-{
-    struct thread *t = thread_self();
-    uint64_t set;
-
-    lib_lock();
-    set = deliverable(t, t->signal_mask);
-    lib_unlock();
-    return copy_to_user(args->arg[0], &set, sizeof(set));
-}
-
-static long sleep_for_signal(void)
-{
-    struct thread *t = thread_self();
-    long ret;
-
-    do {
-        ret = lib_wait(&t->word, t->word, SYS_FOREVER);
-    } while (ret != -EINTR);
-    return ret;
-}
-
-static long signal_sigsuspend(struct sys_args *args)
-{
-    uint64_t mask;
-    long ret;
-
-    if (args->arg[1] != sizeof(mask)) {
-        return -EINVAL;
-    }
-    if (copy_from_user(&mask, args->arg[0], sizeof(mask))) {
-        return -EFAULT;
-    }
-    lib_lock();
-    signal_mask_for_call_locked(mask);
-    ret = sleep_for_signal();
-    lib_unlock();
-    return ret;
-}
-
-static long signal_pause(struct sys_args *args)
-{
-    long ret;
-
-    (void)args;
-    lib_lock();
-    ret = sleep_for_signal();
-    lib_unlock();
-    return ret;
-}
-
-static void put_siginfo(siginfo_t *si, int sig, const struct signal_info *info)
-{
-    *si = (siginfo_t){ .si_signo = sig };
-    si->si_code = info->code;
-    si->si_pid = info->pid;
-    si->si_value.sival_ptr = (void *)info->value;
-}
-
-/* rt_sigtimedwait(set, info, timeout, set_bytes) */
-static long signal_sigtimedwait(struct sys_args *args)
-{
-    struct thread *t = thread_self();
-    uint64_t deadline_ns = SYS_FOREVER;
-    uint64_t set, ns;
-    struct signal_info info;
-    siginfo_t si;
-    long ret;
-
-    if (args->arg[3] != sizeof(set)) {
-        return -EINVAL;
-    }
-    if (copy_from_user(&set, args->arg[0], sizeof(set))) {
-        return -EFAULT;
-    }
-    if (args->arg[2]) {
-        ret = timespec_from_user(args->arg[2], &ns);
-        if (ret) {
-            return ret;
-        }
-        deadline_ns = deadline_after(ns);
-    }
-    set &= ~UNMASKABLE;
-    lib_lock();
-    t->signal_wanted = set;
-    for (;;) {
-        ret = signal_take_locked(t, set, &info);
-        if (ret) {
-            break;
-        }
-        ret = lib_wait(&t->word, t->word, deadline_ns);
-        if (ret && !deliverable(t, set)) {
-            ret = ret == -ETIMEDOUT ? -EAGAIN : ret;
-            break;
-        }
-    }
-    t->signal_wanted = 0;
-    lib_unlock();
-    if (ret > 0 && args->arg[1]) {
-        put_siginfo(&si, ret, &info);
-        if (copy_to_user(args->arg[1], &si, sizeof(si))) {
-            return -EFAULT;
-        }
-    }
-    return ret;
-}
-
-static struct thread *find_thread(int tid)
-{
-    struct thread *t;
-
-    for (t = process.threads; t && t->tid != tid; t = t->next) {
-    }
-    return t;
-}
-
-static long send_to_tid(int tid, uint64_t sig, const struct signal_info *info)
-{
-    struct thread *t;
-
-    if (sig > SIGNAL_COUNT) {
-        return -EINVAL;
-    }
-    lib_lock();
-    t = find_thread(tid);
-    if (t && sig) {
-        signal_send_locked(t, sig, info);
-    }
-    lib_unlock();
-    return t ? 0 : -ESRCH;
-}
-
-static bool is_this_process(int pid)
-{
-    return pid == FIRST_TID || pid == 0 || pid == -1 || pid == -FIRST_TID;
-}
-
-static long send_to_process(int pid, uint64_t sig,
-                            const struct signal_info *info)
-{
-    if (sig > SIGNAL_COUNT) {
-        return -EINVAL;
-    }
-    if (!is_this_process(pid)) {
-        return -ESRCH;
-    }
-    if (sig) {
-        lib_lock();
-        signal_send_locked(NULL, sig, info);
-        lib_unlock();
-    }
-    return 0;
-}
-
-static long signal_kill(struct sys_args *args)
-{
-    struct signal_info info = { .code = SI_USER, .pid = FIRST_TID };
-
-    return send_to_process(args->arg[0], args->arg[1], &info);
-}
-
-static long signal_tkill(struct sys_args *args)
-{
-    struct signal_info info = { .code = SI_TKILL, .pid = FIRST_TID };
-
-    return send_to_tid(args->arg[0], args->arg[1], &info);
-}
-
-static long signal_tgkill(struct sys_args *args)
-{
-    struct signal_info info = { .code = SI_TKILL, .pid = FIRST_TID };
-
-    if ((int)args->arg[0] != FIRST_TID) {
-        return -ESRCH;
-    }
-    return send_to_tid(args->arg[1], args->arg[2], &info);
-}
-
-static long get_queueinfo(uint64_t user_from, struct signal_info *ret_info)
-{
-    siginfo_t si;
-
-    if (copy_from_user(&si, user_from, sizeof(si))) {
-        return -EFAULT;
-    }
-    if (si.si_code >= 0) {
-        return -EPERM;
-    }
-    ret_info->code = si.si_code;
-    ret_info->pid = si.si_pid;
-    ret_info->value = (uint64_t)si.si_value.sival_ptr;
-    return 0;
-}
-
-static long signal_sigqueueinfo(struct sys_args *args)
-{
-    struct signal_info info;
-    long ret = get_queueinfo(args->arg[2], &info);
-
-    return ret ? ret : send_to_process(args->arg[0], args->arg[1], &info);
-}
-
-static long signal_tgsigqueueinfo(struct sys_args *args)
-{
-    struct signal_info info;
-    long ret = get_queueinfo(args->arg[3], &info);
-
-    if (!ret && (int)args->arg[0] != FIRST_TID) {
-        ret = -ESRCH;
-    }
-    return ret ? ret : send_to_tid(args->arg[1], args->arg[2], &info);
-}
-
-#define ALT_MIN_BYTES 2048u
-
-static bool on_alt_stack(const struct thread *t, uint64_t rsp)
-{
-    return !(t->alt.flags & SS_DISABLE) && rsp > t->alt.sp &&
-           rsp - t->alt.sp <= t->alt.size_bytes;
-}
-
-static long signal_sigaltstack(struct sys_args *args)
-{
-    struct thread *t = thread_self();
-    bool on_it = on_alt_stack(t, args->frame->rsp);
-    struct alt_stack new, old = t->alt;
-
-    if (args->arg[0]) {
-        if (copy_from_user(&new, args->arg[0], sizeof(new))) {
-            return -EFAULT;
-        }
-        if (on_it) {
-            return -EPERM;
-        }
-        if (new.flags & ~(SS_DISABLE | SS_ONSTACK)) {
-            return -EINVAL;
-        }
-        if (new.flags & SS_DISABLE) {
-            new = (struct alt_stack){ .flags = SS_DISABLE };
-        } else if (new.size_bytes < ALT_MIN_BYTES) {
-            return -ENOMEM;
-        }
-        new.flags &= SS_DISABLE;
-        t->alt = new;
-    }
-    old.flags |= on_it ? SS_ONSTACK : 0;
-    return args->arg[1] ? copy_to_user(args->arg[1], &old, sizeof(old)) : 0;
-}
-
-/* All registers come from the frame; there is no result. */
-static long signal_sigreturn(struct sys_args *args)
-{
-    struct thread *t = thread_self();
-    struct sys_context *context = &t->ublock.context[0];
-    uint64_t mask;
-
-    lib_lock();
-    if (sigframe_pop(t, args->frame->rsp, context, &mask)) {
-        signal_die(SIGSEGV, NULL);
-    }
-    signal_mask_set_locked(t, mask);
-    lib_unlock();
-    prim_resume(context);
-}
-
-const struct sys_entry signal_calls[] = {
-    { __NR_rt_sigaction, "rt_sigaction", signal_sigaction },
-    { __NR_rt_sigprocmask, "rt_sigprocmask", signal_sigprocmask },
-    { __NR_rt_sigpending, "rt_sigpending", signal_sigpending },
-    { __NR_rt_sigsuspend, "rt_sigsuspend", signal_sigsuspend },
-    { __NR_rt_sigtimedwait, "rt_sigtimedwait", signal_sigtimedwait },
-    { __NR_rt_sigqueueinfo, "rt_sigqueueinfo", signal_sigqueueinfo },
-    { __NR_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", signal_tgsigqueueinfo },
-    { __NR_rt_sigreturn, "rt_sigreturn", signal_sigreturn },
-    { __NR_sigaltstack, "sigaltstack", signal_sigaltstack },
-    { __NR_pause, "pause", signal_pause },
-    { __NR_kill, "kill", signal_kill },
-    { __NR_tkill, "tkill", signal_tkill },
-    { __NR_tgkill, "tgkill", signal_tgkill },
-    { 0, NULL, NULL },
-};

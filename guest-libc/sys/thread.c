@@ -20,6 +20,7 @@
 #include <asm/unistd.h>
 #include <linux/sched.h>
 #include <string.h>
+#include "guest-libc/sys/altstack.h"
 #include "guest-libc/sys/thread.h"
 
 #define PAGE_BYTES          4096u
@@ -78,7 +79,7 @@ struct thread *thread_new(void)
     t->ublock.self = (uint64_t)t;
     t->ublock.xsave[0] = (uint64_t)t + head_bytes;
     t->ublock.xsave[1] = t->ublock.xsave[0] + xsave_bytes;
-    t->alt.flags = 2; /* SS_DISABLE */
+    altstack_reset(t);
     return t;
 }
 
@@ -292,6 +293,7 @@ _Noreturn void thread_leave(void)
     robust_leave_locked(t);
     futex_pi_leave_locked(t);
     thread_list_remove_locked(t);
+    signal_thread_leaves_locked(t);
     if (t->clear_child_tid &&
         !copy_to_user(t->clear_child_tid, &zero, sizeof(zero))) {
         futex_wake_locked(t->clear_child_tid, 1, ~0u);

@@ -9,23 +9,9 @@
 
 #include "guest-libc/start/layout.h"
 #include "guest-libc/sys/libos.h"
+#include "guest-libc/sys/sigqueue.h"
 
-#define SIGNAL_COUNT    64
-#define FIRST_TID       100 /* of the first thread, and the process id */
-#define SIGNAL_BIT(sig) (1ull << ((sig)-1))
-
-/* What the library knows of one raised signal; the rest of siginfo is zero. */
-struct signal_info {
-    int32_t code;   /* si_code */
-    int32_t pid;    /* si_pid, or timer id */
-    uint64_t value; /* si_addr, or si_value */
-};
-
-/* Signals waiting, of a thread or of the process: one of each number. */
-struct signal_queue {
-    uint64_t pending;
-    struct signal_info info[SIGNAL_COUNT];
-};
+#define FIRST_TID 100 /* of the first thread, and the process id */
 
 struct alt_stack { /* stack_t */
     uint64_t sp;
@@ -82,13 +68,30 @@ struct process {
     uint64_t xsave_mask;  /* constant after boot */
     uint64_t brk_start, brk_now;
     struct signal_queue signals;
+    int fatal_signal; /* ends the process at the next door; 0: none */
 };
 
 extern struct process process;
 
-/* Put @info's signal to @t, or to the process when @t is NULL. Lock held. */
-void signal_send_locked(struct thread *t, int sig,
+/* Put @info's signal to @t, or to the process when @t is NULL: 0, or -EAGAIN
+ * for a real-time signal that cannot be queued. Lock held. */
+long signal_send_locked(struct thread *t, int sig,
                         const struct signal_info *info);
+/*
+ * The same for an entry that its sender keeps (a timer), with sig and info set;
+ * true if it waits now and did not before.  While it waits it counts how often
+ * it was sent, which is what si_overrun says; the count stays until it is sent
+ * the next time.  sigqueue_remove_kept() before it is freed.  Lock held.
+ */
+bool signal_send_kept_locked(struct thread *t, struct signal_entry *entry);
+/* lib_wait() ends for a signal, which becomes this thread's. Lock held. */
+void signal_claim_locked(void);
+/* The call takes signals of @set; 0: no longer. Lock held. */
+void signal_want_locked(uint64_t set);
+/* @t ends, and is off the list: others take the process's signals. */
+void signal_thread_leaves_locked(struct thread *t);
+/* RLIMIT_SIGPENDING. Lock held. */
+uint64_t limit_sigpending(void);
 /* Take the next signal that @t may have now: its number or 0. Lock held. */
 int signal_take_locked(struct thread *t, uint64_t allowed,
                        struct signal_info *ret_info);
@@ -100,6 +103,8 @@ void signal_deliver_context(struct sys_context *context);
 /* A fault of the program: deliver @sig with its information, or die. */
 void signal_fault(struct sys_context *context, int sig,
                   const struct signal_info *info);
+/* rt_sigreturn() found no frame: SIGSEGV. No lock held. */
+void signal_bad_frame(struct frame *frame);
 /* Lock held. */
 _Noreturn void signal_die(int sig, const struct sys_context *context);
 
@@ -111,12 +116,14 @@ struct signal_action { /* as in the kernel's rt_sigaction() */
     uint64_t mask;
 };
 const struct signal_action *signal_action(int sig);
+void signal_action_set(int sig, const struct signal_action *action);
 void signal_action_reset(int sig);
 bool signal_ignored(int sig);
 
 /* Write the signal's frame to the program's stack, make @context enter the
  * handler: 0 or -EFAULT. Lock held. */
-long sigframe_push(struct thread *t, struct sys_context *context, int sig,
+long sigframe_push(struct thread *t, struct sys_context *context,
+                   const struct signal_action *action, int sig,
                    const struct signal_info *info, uint64_t mask);
 /* Read back what sigframe_push() wrote, from the program's RSP. */
 long sigframe_pop(struct thread *t, uint64_t user_rsp,

@@ -13,8 +13,8 @@
 #define MXCSR_OFFSET       24u
 #define MXCSR_KNOWN        0xffffu
 #define XSAVE_SW_OFFSET    464u
-#define FXSAVE_BYTES       512u
 #define XSAVE_HEADER_BYTES 64u
+#define FEATURES_LEGACY    3ull /* x87 and SSE */
 
 /**
  * xstate_bytes - bytes of an area in a signal frame
@@ -43,7 +43,7 @@ void xstate_save_live(uint8_t *area)
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
         return;
     }
-    memset(area + FXSAVE_BYTES, 0, XSAVE_HEADER_BYTES);
+    memset(area + XSTATE_LEGACY_BYTES, 0, XSAVE_HEADER_BYTES);
     __asm__ volatile("xsave64 (%0)"
                      :
                      : "r"(area), "a"(low), "d"(high)
@@ -75,6 +75,37 @@ void xstate_mark(uint8_t *area)
 }
 
 /**
+ * xstate_is_extended - whether more than the FXSAVE part is there
+ * @area: its first XSTATE_LEGACY_BYTES
+ *
+ * Return: true if the area says so, and is as long as ours.
+ * Context: any.
+ */
+bool xstate_is_extended(const uint8_t *area)
+{
+    struct _fpx_sw_bytes sw;
+
+    memcpy(&sw, area + XSAVE_SW_OFFSET, sizeof(sw));
+    return process.xsave_mask && sw.magic1 == FP_XSTATE_MAGIC1 &&
+           sw.xstate_size == process.xsave_bytes;
+}
+
+/**
+ * xstate_make_legacy - nothing but the FXSAVE part is there
+ * @area: of xstate_bytes()
+ *
+ * Context: any.
+ */
+void xstate_make_legacy(uint8_t *area)
+{
+    uint64_t features = FEATURES_LEGACY;
+
+    if (process.xsave_mask) {
+        memcpy(area + XSTATE_LEGACY_BYTES, &features, sizeof(features));
+    }
+}
+
+/**
  * xstate_check - make what a program wrote fit to be restored
  * @area: of xstate_bytes(); unknown features and MXCSR bits are dropped
  *
@@ -89,10 +120,10 @@ void xstate_check(uint8_t *area)
     mxcsr &= MXCSR_KNOWN;
     memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     if (process.xsave_mask) {
-        memcpy(&features, area + FXSAVE_BYTES, sizeof(features));
+        memcpy(&features, area + XSTATE_LEGACY_BYTES, sizeof(features));
         features &= process.xsave_mask;
-        memset(area + FXSAVE_BYTES, 0, XSAVE_HEADER_BYTES);
-        memcpy(area + FXSAVE_BYTES, &features, sizeof(features));
+        memset(area + XSTATE_LEGACY_BYTES, 0, XSAVE_HEADER_BYTES);
+        memcpy(area + XSTATE_LEGACY_BYTES, &features, sizeof(features));
     }
     xstate_mark(area);
 }

@@ -14,6 +14,7 @@ PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
             'signals', 'vdso', 'events', 'sockets', 'udp',
             'shutdowns')
 PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
+PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

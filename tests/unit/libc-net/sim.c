@@ -316,6 +316,18 @@ void signal_mask_for_call_locked(uint64_t mask)
     (void)mask;
 }
 
+uint64_t signal_pending_locked(void)
+{
+    return 0;
+}
+
+bool signal_read_locked(uint64_t set, struct signalfd_siginfo *ret_info)
+{
+    (void)set;
+    (void)ret_info;
+    return false;
+}
+
 long copy_from_user(void *to, uint64_t user_from, size_t len_bytes)
 {
     if (user_from < USER_LOWEST) {

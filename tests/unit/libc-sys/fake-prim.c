@@ -264,8 +264,13 @@ static void on_fault(int sig, siginfo_t *si, void *context)
 
 static void clear_process(void)
 {
+    struct thread *t;
     int sig;
 
+    sigqueue_flush(&process.signals, ~0ull);
+    for (t = process.threads; t; t = t->next) {
+        sigqueue_flush(&t->signals, ~0ull);
+    }
     memset(&process, 0, sizeof(process));
     for (sig = 1; sig <= SIGNAL_COUNT; sig++) {
         signal_action_reset(sig);

@@ -10,6 +10,7 @@ int main(int argc, char **argv)
     test_uaccess_add();
     test_futex_add();
     test_signal_add();
+    test_sigqueue_add();
     test_memory_add();
     test_time_add();
     test_start_add();

@@ -5,7 +5,8 @@
 # lwIP is compiled with the library's own flags and without warnings: its
 # code is not ours.  Only the parts in use are built.
 
-LIBC_NET := abandon checksum clock dgram frame heap icmp lease line link lwip-libc poller random resolv sock sock-state \
+LIBC_NET := listen names
+LIBC_NET += abandon checksum clock dgram frame heap icmp lease line link lwip-libc poller random resolv sock sock-state \
 	tcp-timers
 LIBC_LWIP := core/def core/inet_chksum core/init core/ip core/mem core/memp \
 	core/netif core/pbuf core/stats core/sys core/tcp core/tcp_in \

@@ -21,6 +21,10 @@ long dgram_errno(struct dgram *d, err_t err);
 void dgram_unreachable(uint16_t local_port, const struct sock_addr *remote,
                        int error);
 
+/* names.c; ports in network byte order */
+bool name_udp_is_free(const struct dgram *d, const struct sock_addr *name);
+uint16_t name_udp_free_port(const struct dgram *d, uint32_t address);
+
 /* icmp.c: of kinds PING and RAW; as the functions of dgram.h */
 long icmp_bind(struct dgram *d, const struct sock_addr *local);
 long icmp_send(struct dgram *d, struct pbuf *p, uint32_t to_address);

@@ -18,10 +18,6 @@
 #define DGRAM_UDP_MAX  65507u /* payload: 65535 less both headers */
 #define DGRAM_PIECE    16384u /* of one pbuf */
 #define DGRAM_OVERHEAD 256u   /* of a queued datagram besides its bytes */
-/* Ports that nobody named, as on Linux. */
-#define PORT_FIRST     32768u
-#define PORT_COUNT     28232u
-#define PORT_ATTEMPTS  64
 
 struct dgram_packet {
     struct list node;
@@ -148,44 +144,88 @@ void dgram_room(void)
 
 /* -- UDP --------------------------------------------------------------------- */
 
+static bool shares_name(const struct dgram *a, const struct dgram *b)
+{
+    return a->kind == DGRAM_UDP && a->pcb && !a->connected &&
+           a->pcb->local_port == b->pcb->local_port &&
+           ip_addr_eq(&a->pcb->local_ip, &b->pcb->local_ip);
+}
+
+/*
+ * Of sockets that share a name, lwIP's choice is any: it is to be the one that
+ * this sender has always (SO_REUSEPORT), or the one bound last (SO_REUSEADDR).
+ */
+static struct dgram *udp_choose(struct dgram *d, uint32_t address,
+                                uint16_t port)
+{
+    struct dgram *last = d;
+    struct list *node;
+    uint32_t n = 0, i;
+
+    if (d->connected) {
+        return d;
+    }
+    list_for_each (node, &dgram_all) {
+        struct dgram *other = list_entry(node, struct dgram, node);
+
+        if (shares_name(other, d)) {
+            last = other;
+            n++;
+        }
+    }
+    if (n < 2 || !last->reuseport) {
+        return last;
+    }
+    i = random_choice(address, port, n);
+    list_for_each (node, &dgram_all) {
+        struct dgram *other = list_entry(node, struct dgram, node);
+
+        if (shares_name(other, d) && !i--) {
+            return other;
+        }
+    }
+    return last;
+}
+
 static void udp_on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p,
                         const ip_addr_t *from, u16_t port)
 {
+    struct dgram *d = arg;
+    uint32_t address = ip_2_ip4(from)->addr;
+
     (void)pcb;
-    dgram_deliver(arg, p, ip_2_ip4(from)->addr, lwip_htons(port));
+    /* A broadcast is for all of them, one after the other. */
+    if (!ip4_addr_isbroadcast(ip4_current_dest_addr(), ip_current_netif())) {
+        d = udp_choose(d, address, port);
+    }
+    dgram_deliver(d, p, address, lwip_htons(port));
 }
 
-/* Port 0: one that an outsider cannot guess. */
-static long udp_bind_pcb(struct udp_pcb *pcb, const ip_addr_t *address,
-                         uint16_t port)
-{
-    if (port) {
-        return udp_bind(pcb, address, port) == ERR_OK ? 0 : -EADDRINUSE;
-    }
-    for (int i = 0; i < PORT_ATTEMPTS; i++) {
-        port = PORT_FIRST + random_u32() % PORT_COUNT;
-        if (udp_bind(pcb, address, port) == ERR_OK) {
-            return 0;
-        }
-    }
-    return udp_bind(pcb, address, 0) == ERR_OK ? 0 : -EAGAIN;
-}
-
+/* Port 0: one of our choice. */
 static long udp_attach(struct dgram *d, const struct sock_addr *local)
 {
     ip_addr_t address = { .addr = local->address };
-    long ret;
+    uint16_t port = local->port;
 
+    if (!port) {
+        port = name_udp_free_port(d, local->address);
+        if (!port) {
+            return -EAGAIN;
+        }
+    } else if (!name_udp_is_free(d, local)) {
+        return -EADDRINUSE;
+    }
     d->pcb = udp_new_ip_type(IPADDR_TYPE_V4);
     if (!d->pcb) {
         return -ENOBUFS;
     }
+    /* Who may share a port is for names.c to say. */
+    ip_set_option(d->pcb, SOF_REUSEADDR);
     dgram_apply_options(d);
-    ret = udp_bind_pcb(d->pcb, &address, lwip_ntohs(local->port));
-    if (ret) {
+    if (udp_bind(d->pcb, &address, lwip_ntohs(port)) != ERR_OK) {
         udp_remove(d->pcb);
         d->pcb = NULL;
-        return ret;
+        return -EADDRINUSE;
     }
     udp_recv(d->pcb, udp_on_recv, d);
     return 0;
@@ -261,11 +301,6 @@ void dgram_apply_options(struct dgram *d)
     }
     d->pcb->ttl = d->ttl;
     d->pcb->tos = d->tos;
-    if (d->reuse) {
-        ip_set_option(d->pcb, SOF_REUSEADDR);
-    } else {
-        ip_reset_option(d->pcb, SOF_REUSEADDR);
-    }
 }
 
 /* -- names -------------------------------------------------------------------- */

@@ -44,7 +44,7 @@ struct dgram {
     bool connected;
     bool rx_end, tx_end; /* shut down */
     bool tx_waits;       /* the hold was full */
-    bool reuse, broadcast;
+    bool reuse, reuseport, broadcast;
     uint8_t ttl, tos;
     uint32_t icmp_filter; /* RAW: types that are not wanted */
     uint32_t rcvbuf_bytes, sndbuf_bytes;

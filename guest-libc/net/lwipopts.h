@@ -96,6 +96,7 @@
 
 #define LWIP_HOOK_FILENAME             "guest-libc/net/hooks.h"
 #define LWIP_HOOK_TCP_ISN              random_isn
+#define LWIP_HOOK_TCP_LISTENER         listen_choose
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option,     \
                                     len, p, offset)                            \
     lease_option(dhcp, type, option, len, p, offset)

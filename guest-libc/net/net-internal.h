@@ -7,7 +7,11 @@
 #include "guest-libc/net/net.h"
 #include "guest-libc/sys/libos.h"
 
-#define NET_TICK_NS 10000000ull /* TCP_TMR_INTERVAL */
+/* In a TCP pcb's so_options, beside lwIP's own: what the program said. */
+#define SOCK_REUSEADDR 0x40u
+#define SOCK_REUSEPORT 0x80u
+
+#define NET_TICK_NS    10000000ull /* TCP_TMR_INTERVAL */
 
 /* checksum.c */
 uint16_t checksum_fold(const void *data, int len_bytes);
@@ -15,6 +19,8 @@ uint16_t checksum_fold(const void *data, int len_bytes);
 /* random.c */
 void random_start(void);
 uint32_t random_u32(void);
+/* Less than @count, always the same for one pair of @a and @b. */
+uint32_t random_choice(uint64_t a, uint32_t b, uint32_t count);
 
 /* clock.c */
 void clock_start(void);

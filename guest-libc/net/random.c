@@ -78,14 +78,30 @@ uint32_t random_u32(void)
 }
 
 /**
+ * random_choice() - the same choice each time, which cannot be foretold
+ * @a: what is to be chosen for
+ * @b: more of it
+ * @count: how many there are to choose from
+ *
+ * Return: less than @count.
+ * Context: lock held.
+ */
+uint32_t random_choice(uint64_t a, uint32_t b, uint32_t count)
+{
+    /* No sequence number has that bit: its secret is another. */
+    return (uint32_t)sip_hash(a, 1ull << 63 | b) % count;
+}
+
+/**
  * random_isn() - initial sequence number of a connection (RFC 6528)
  * @local: our address
  * @local_port: host byte order
  * @remote: the peer's address
  * @remote_port: host byte order
  *
- * A clock of 4 us plus a keyed hash of the addresses: grows for one pair of
- * ends, so that a new connection is told from the last one's late segments.
+ * A clock of 64 ns, as Linux', plus a keyed hash of the addresses: grows for
+ * one pair of ends, so that a new connection is told from the last one's late
+ * segments, also if that was so short that a slower clock stood still.
  *
  * Return: the number.
  * Context: lock held.
@@ -96,5 +112,5 @@ uint32_t random_isn(const ip_addr_t *local, uint16_t local_port,
     uint64_t a = (uint64_t)ip_2_ip4(local)->addr << 32 | ip_2_ip4(remote)->addr;
     uint64_t b = (uint64_t)local_port << 16 | remote_port;
 
-    return (uint32_t)(sip_hash(a, b) + prim_now_ns() / 4000);
+    return (uint32_t)(sip_hash(a, b) + (prim_now_ns() >> 6));
 }

@@ -135,6 +135,15 @@ static long check_remote(const ip4_addr_t *address)
                : 0;
 }
 
+/* One that no connection has to there, unless bind() gave one. */
+static long need_port(struct sock *s, const struct sock_addr *to)
+{
+    if (!s->local.port) {
+        s->local.port = name_free_port(s, 0, to);
+    }
+    return s->local.port ? 0 : -EADDRNOTAVAIL;
+}
+
 static long connect_errno(err_t err)
 {
     switch (err) {
@@ -160,6 +169,7 @@ static long connect_errno(err_t err)
 long sock_connect(struct sock *s, const struct sock_addr *remote)
 {
     ip_addr_t address = { .addr = remote->address };
+    struct sock_addr to = *remote;
     err_t err;
     long ret;
 
@@ -172,7 +182,9 @@ long sock_connect(struct sock *s, const struct sock_addr *remote)
     if (!address.addr) {
         address.addr = lwip_htonl(0x7f000001);
     }
+    to.address = address.addr;
     ret = check_remote(ip_2_ip4(&address));
+    ret = ret ? ret : need_port(s, &to);
     ret = ret ? ret : sock_need_pcb(s);
     if (ret) {
         return ret;
@@ -185,8 +197,7 @@ long sock_connect(struct sock *s, const struct sock_addr *remote)
     s->state = SOCK_CONNECTING;
     s->connecting = true;
     s->error = 0;
-    s->remote.address = address.addr;
-    s->remote.port = remote->port;
+    s->remote = to;
     s->local.address = ip_2_ip4(&s->pcb->local_ip)->addr;
     s->local.port = lwip_htons(s->pcb->local_port);
     link_loop();

@@ -191,6 +191,24 @@ static void sock_on_error(void *arg, err_t err)
     sock_die(s, errno_of(s, err));
 }
 
+/* As Linux has it: an accepted socket has all that was set of its listener. */
+static void sock_inherit(struct sock *s, const struct sock *listener)
+{
+    s->reuse = listener->reuse;
+    s->reuseport = listener->reuseport;
+    s->nodelay = listener->nodelay;
+    s->keepalive = listener->keepalive;
+    s->linger = listener->linger;
+    s->linger_s = listener->linger_s;
+    s->keep_idle_ms = listener->keep_idle_ms;
+    s->keep_intvl_ms = listener->keep_intvl_ms;
+    s->keep_cnt = listener->keep_cnt;
+    s->rcvbuf_bytes = listener->rcvbuf_bytes;
+    s->sndbuf_bytes = listener->sndbuf_bytes;
+    s->file.rx_timeout_ns = listener->file.rx_timeout_ns;
+    s->file.tx_timeout_ns = listener->file.tx_timeout_ns;
+}
+
 static err_t sock_on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
     struct sock *listener = arg, *s;
@@ -207,11 +225,7 @@ static err_t sock_on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     s->local.port = lwip_htons(pcb->local_port);
     s->remote.address = ip_2_ip4(&pcb->remote_ip)->addr;
     s->remote.port = lwip_htons(pcb->remote_port);
-    s->nodelay = listener->nodelay;
-    s->keepalive = listener->keepalive;
-    s->keep_idle_ms = listener->keep_idle_ms;
-    s->keep_intvl_ms = listener->keep_intvl_ms;
-    s->keep_cnt = listener->keep_cnt;
+    sock_inherit(s, listener);
     sock_attach(s, pcb);
     /* It counts against the backlog until the program takes it. */
     tcp_backlog_delayed(pcb);
@@ -312,6 +326,7 @@ static void sock_release(struct file *file)
 
     sock_drop_accepted(s);
     sock_end(s);
+    name_drop(s);
     link_loop();
     heap_free(s);
 }
@@ -329,11 +344,11 @@ void sock_apply_options(struct sock *s)
     if (!pcb) {
         return;
     }
-    if (s->reuse) {
-        ip_set_option(pcb, SOF_REUSEADDR);
-    } else {
-        ip_reset_option(pcb, SOF_REUSEADDR);
-    }
+    /* Who may share a port is for names.c to say. */
+    ip_set_option(pcb, SOF_REUSEADDR);
+    ip_reset_option(pcb, SOCK_REUSEADDR | SOCK_REUSEPORT);
+    ip_set_option(pcb, (s->reuse ? SOCK_REUSEADDR : 0) |
+                           (s->reuseport ? SOCK_REUSEPORT : 0));
     if (s->state == SOCK_LISTENING) {
         return;
     }
@@ -402,6 +417,7 @@ long sock_need_pcb(struct sock *s)
  */
 long sock_bind(struct sock *s, const struct sock_addr *local)
 {
+    struct sock_addr name = *local;
     long ret;
 
     if (s->state != SOCK_NEW || s->local.port) {
@@ -410,15 +426,24 @@ long sock_bind(struct sock *s, const struct sock_addr *local)
     if (!link_is_ours(local->address)) {
         return -EADDRNOTAVAIL;
     }
+    if (!name.port) {
+        name.port = name_free_port(s, name.address, NULL);
+    } else if (!name_is_free(s, &name)) {
+        name.port = 0;
+    }
+    if (!name.port) {
+        return -EADDRINUSE;
+    }
     ret = sock_need_pcb(s);
-    ret = ret ? ret : sock_bind_pcb(s, local);
+    ret = ret ? ret : sock_bind_pcb(s, &name);
     if (ret) {
         return ret;
     }
-    s->local.address = local->address;
-    s->local.port = lwip_htons(s->pcb->local_port);
+    s->local = name;
     s->address_named = local->address != 0;
-    s->port_named = local->port != 0;
+    if (local->port) {
+        name_keep(s);
+    }
     return 0;
 }
 
@@ -444,6 +469,9 @@ long sock_listen(struct sock *s, int backlog)
     }
     if (s->state != SOCK_NEW) {
         return -EINVAL;
+    }
+    if (s->local.port && !name_is_free(s, &s->local)) {
+        return -EADDRINUSE;
     }
     ret = s->local.port ? sock_need_pcb(s) : sock_bind(s, &any);
     if (ret) {

@@ -49,7 +49,8 @@ struct sock {
     bool port_named, address_named; /* by bind(): they outlive a connection */
     bool tx_waits;                  /* a write found no room */
     bool tx_starved;                /* or no memory: until something is sent */
-    bool reuse, nodelay, keepalive, linger;
+    bool reuse, reuseport;          /* SO_REUSEADDR, SO_REUSEPORT */
+    bool nodelay, keepalive, linger;
     uint16_t linger_s;
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
     uint32_t rcvbuf_bytes, sndbuf_bytes; /* as asked for; of no effect */
@@ -58,6 +59,7 @@ struct sock {
     uint32_t rx_bytes;
     struct list accepted; /* LISTENING: of accept_node */
     struct list accept_node;
+    struct list bound_node; /* if @port_named; see names.c */
     struct sock_addr local, remote;
 };
 
@@ -99,6 +101,15 @@ bool sock_is_closed(const struct sock *s);
 int sock_take_error(struct sock *s);
 /* Options of the struct have changed: tell lwIP. */
 void sock_apply_options(struct sock *s);
+
+/* names.c */
+bool name_is_free(const struct sock *s, const struct sock_addr *name);
+/* A port that nobody has (@remote: towards there); 0: none. */
+uint16_t name_free_port(const struct sock *s, uint32_t address,
+                        const struct sock_addr *remote);
+void name_keep(struct sock *s);
+void name_drop(struct sock *s);
+
 uint32_t sock_mss(const struct sock *s);
 /* Bytes that were written and not acknowledged. */
 uint32_t sock_unsent(const struct sock *s);

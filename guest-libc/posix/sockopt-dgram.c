@@ -15,6 +15,9 @@ static long set_socket_level(struct dgram *d, uint32_t option, uint32_t value)
     case SO_REUSEADDR:
         d->reuse = value;
         return 0;
+    case SO_REUSEPORT:
+        d->reuseport = value;
+        return 0;
     case SO_BROADCAST:
         d->broadcast = value;
         return 0;
@@ -110,6 +113,9 @@ static long get_socket_level(struct dgram *d, uint32_t option, uint32_t *value)
         return 0;
     case SO_REUSEADDR:
         *value = d->reuse;
+        return 0;
+    case SO_REUSEPORT:
+        *value = d->reuseport;
         return 0;
     case SO_BROADCAST:
         *value = d->broadcast;

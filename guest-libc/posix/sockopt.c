@@ -22,8 +22,13 @@
 static long set_socket_level(struct sock *s, uint32_t option, uint32_t value)
 {
     switch (option) {
+    /* @linux sockopt SO_REUSEADDR SO_REUSEPORT
+     * @test guest/programs/binds.c "SO_REUSEADDR, SO_REUSEPORT read back" */
     case SO_REUSEADDR:
         s->reuse = value;
+        return 0;
+    case SO_REUSEPORT:
+        s->reuseport = value;
         return 0;
     case SO_KEEPALIVE:
         s->keepalive = value;
@@ -46,7 +51,6 @@ static long set_socket_level(struct sock *s, uint32_t option, uint32_t value)
     case SO_INCOMING_CPU:
         return 0;
     default:
-        /* SO_REUSEPORT too: two listeners on a port are not possible. */
         return -ENOPROTOOPT;
     }
 }
@@ -162,6 +166,9 @@ static long set_locked(struct sys_args *a, uint32_t value)
                                                  : &file->tx_timeout_ns,
                            a->arg[3], (uint32_t)a->arg[4]);
     }
+    if (level != IPPROTO_IP && (uint32_t)a->arg[4] < sizeof(value)) {
+        return -EINVAL;
+    }
     if (socket.dgram) {
         return sockopt_dgram_set(socket.dgram, level, option, value);
     }
@@ -223,6 +230,9 @@ static long get_socket_level(struct sock *s, uint32_t option, uint32_t *value)
         return 0;
     case SO_REUSEADDR:
         *value = s->reuse;
+        return 0;
+    case SO_REUSEPORT:
+        *value = s->reuseport;
         return 0;
     case SO_KEEPALIVE:
         *value = s->keepalive;

@@ -15,6 +15,7 @@ PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
             'shutdowns')
 PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
 PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack')
+PROGRAMS += ('binds',)
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -9,6 +9,7 @@ core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
 	shutdowns
 core-tests_NAMES += futex-ops locks clock-ids timerfds
 core-tests_NAMES += faults sigqueue sigroute altstack
+core-tests_NAMES += binds
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
 

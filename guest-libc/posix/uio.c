@@ -33,11 +33,17 @@ void uio_single(struct uio *uio, uint64_t user_addr, uint64_t len_bytes)
     uio->left_bytes = len_bytes;
 }
 
-/* Read the next elements of the vector. */
+/*
+ * Read the next elements of the vector.  There may be none although bytes are
+ * left: another thread of the program has changed the lengths meanwhile.
+ */
 static long uio_fill(struct uio *uio)
 {
     uint32_t n = uio->more < UIO_INLINE ? uio->more : UIO_INLINE;
 
+    if (!n) {
+        return -EFAULT;
+    }
     if (copy_from_user(uio->iov, uio->user_iov, n * sizeof(uio->iov[0]))) {
         return -EFAULT;
     }

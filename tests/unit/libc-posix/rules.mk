@@ -18,3 +18,15 @@ $(libc-posix_TEST): $(libc-net_B)/test-files.o $(libc-net_B)/sim.o \
 		$$(pkg-config --libs glib-2.0)
 
 CHECK_UNIT += $(libc-posix_TEST)
+
+uio_TEST := $(libc-net_B)/test-uio
+
+$(uio_TEST): tests/unit/libc-posix/test-uio.c guest-libc/posix/uio.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_HOST) $(CPPFLAGS_HOST) $(LDFLAGS_HOST) \
+		$$(pkg-config --cflags glib-2.0) -MMD -MP -MF $@.d -o $@ $^ \
+		$$(pkg-config --libs glib-2.0)
+
+-include $(uio_TEST).d
+CHECK_UNIT += $(uio_TEST)

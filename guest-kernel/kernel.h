@@ -363,11 +363,20 @@ uint64_t wait_first_deadline_ns(void);
 /* ---- time.c ---- */
 void time_init(void);
 uint64_t time_now_ns(void);
+uint64_t time_at_ns(uint64_t tsc);
+uint64_t time_wall_offset_ns(void);
+void time_set(uint64_t mult, uint64_t wall_offset_ns);
 uint64_t time_shared_paddr(void);
 void time_restored(void);
 void time_new_line(void);
 void time_arm(void);
 void time_interrupt(void);
+
+/* ---- wallclock.c: keep to the host's clock ---- */
+uint64_t wallclock_start(uint64_t tsc_rate);
+uint64_t wallclock_next_ns(void);
+void wallclock_idle(void);
+void wallclock_look(uint64_t now_ns);
 
 /* ---- apic.c ---- */
 void apic_init(void);

@@ -297,6 +297,7 @@ static void idle_loop(void)
         want_switch = false;
         nic_poll_for();
         if (nobody_waits()) {
+            wallclock_idle();
             time_arm();
             wait_for_interrupt();
         }

@@ -3,9 +3,10 @@
  * time.c - the clock, and the one timer that serves all deadlines
  *
  * The time stamp counter is the clock; its frequency and the wall clock come
- * from the NIC.  Processes read the clock by a page that changes only here, at
- * boot and after a restore.  After a restore the counter goes on where the
- * checkpoint left it, and so does the monotonic time; the wall clock steps.
+ * from the NIC.  Processes read the clock by a page that changes only here: at
+ * boot, after a restore and when it was compared with the host's clock
+ * (wallclock.c).  After a restore the counter goes on where the checkpoint left
+ * it, and so does the monotonic time; the wall clock steps.
  *
  * The timer is one shot and set only for the earliest thing to happen.  It may
  * fire early (its clock is not the counter): then it is set again.
@@ -20,6 +21,21 @@
 static struct guest_shared *shared;
 static uint64_t shared_paddr;
 static uint64_t armed_ns = NEVER;
+static bool armed_for_look; /* at the host's clock: not when idle */
+
+/**
+ * time_at_ns - the monotonic clock at a value of the counter
+ * @tsc: the value, not before the last change of the clock
+ *
+ * Return: nanoseconds since boot.
+ */
+uint64_t time_at_ns(uint64_t tsc)
+{
+    unsigned __int128 product =
+        (unsigned __int128)(tsc - shared->tsc_base) * shared->tsc_mult;
+
+    return shared->mono_base_ns + (uint64_t)(product >> TSC_SHIFT);
+}
 
 /**
  * time_now_ns - the monotonic clock
@@ -28,18 +44,57 @@ static uint64_t armed_ns = NEVER;
  */
 uint64_t time_now_ns(void)
 {
-    unsigned __int128 product =
-        (unsigned __int128)(rdtsc() - shared->tsc_base) * shared->tsc_mult;
+    return time_at_ns(rdtsc());
+}
 
-    return shared->mono_base_ns + (uint64_t)(product >> TSC_SHIFT);
+/**
+ * time_wall_offset_ns - what the wall clock is ahead of the monotonic one
+ *
+ * Return: nanoseconds.
+ */
+uint64_t time_wall_offset_ns(void)
+{
+    return shared->wall_offset_ns;
 }
 
 static void read_host(void)
 {
-    uint64_t wall_ns = nic_value(CKPT_SEL_WALL_NS);
-
-    shared->wall_offset_ns = wall_ns - time_now_ns();
+    shared->wall_offset_ns = wallclock_start(shared->tsc_mult);
     shared->generation = nic_value(CKPT_SEL_GENERATION);
+}
+
+/*
+ * Readers use @sequence to see a change under way; there are none now, with
+ * one CPU, but a reader may have been interrupted between two loads.
+ */
+static void begin_change(void)
+{
+    shared->sequence++;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void end_change(void)
+{
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    shared->sequence++;
+}
+
+/**
+ * time_set - let the clocks go on at another rate, and set the wall clock
+ * @mult: nanoseconds per tick << 32
+ * @wall_offset_ns: what the wall clock is ahead of the monotonic one
+ */
+void time_set(uint64_t mult, uint64_t wall_offset_ns)
+{
+    uint64_t tsc = rdtsc();
+    uint64_t mono_ns = time_at_ns(tsc);
+
+    begin_change();
+    shared->mono_base_ns = mono_ns;
+    shared->tsc_base = tsc;
+    shared->tsc_mult = mult;
+    shared->wall_offset_ns = wall_offset_ns;
+    end_change();
 }
 
 /**
@@ -73,17 +128,12 @@ uint64_t time_shared_paddr(void)
 
 /**
  * time_restored - this guest goes on from a checkpoint
- *
- * Readers use @sequence to see a change under way; there are none now, with
- * one CPU, but a reader may have been interrupted between two loads.
  */
 void time_restored(void)
 {
-    shared->sequence++;
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    begin_change();
     read_host();
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    shared->sequence++;
+    end_change();
     armed_ns = NEVER;
     time_arm();
 }
@@ -116,6 +166,12 @@ static uint64_t next_event_ns(void)
     return next;
 }
 
+/* The host's clock is looked at by who is awake. */
+static uint64_t next_look_ns(void)
+{
+    return current->process == NULL ? NEVER : wallclock_next_ns();
+}
+
 /**
  * time_arm - set the timer for the earliest thing to happen
  *
@@ -124,19 +180,26 @@ static uint64_t next_event_ns(void)
  */
 void time_arm(void)
 {
+    uint64_t look = next_look_ns();
     uint64_t next = next_event_ns();
+    bool too_early = armed_for_look && current->process == NULL;
     uint64_t now_ns;
 
+    if (look < next) {
+        next = look;
+    }
     if (next == NEVER) {
         if (armed_ns != NEVER && current->process == NULL) {
             armed_ns = NEVER;
+            armed_for_look = false;
             apic_timer_stop();
         }
         return;
     }
-    if (next < armed_ns) {
+    if (next < armed_ns || too_early) {
         now_ns = time_now_ns();
         armed_ns = next;
+        armed_for_look = next == look;
         apic_timer_set(next > now_ns ? next - now_ns : 0);
     }
 }

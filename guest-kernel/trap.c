@@ -87,6 +87,8 @@ static void user_exception(struct trap_frame *frame, uint64_t cr2)
 
 static void interrupt(struct trap_frame *frame)
 {
+    wallclock_look(
+        time_now_ns()); /* first: an idle guest may have slept long */
     sched_set_urgent(true);
     switch (frame->vector) {
     case VECTOR_NIC:

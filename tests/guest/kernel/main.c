@@ -5,6 +5,7 @@
  * The first argument of a process, in the boot bundle, says what it does:
  *   tests   runs them all and ends
  *   peer    answers frames of other processes (test-host.c)
+ *   clock   says what the wall clock shows; see check_wall_clock()
  *   fault   dies of a fault at once, which must harm nobody
  *   idle    waits for ever
  *   busy    computes while frames pour in that it does not read
@@ -12,6 +13,7 @@
  *   random  makes calls at random (test-random.c); the second argument is the
  *           seed
  */
+#include "guest-libc/sys/shared-clock.h"
 #include "kcall.h"
 
 const struct boot_info *boot_info;
@@ -109,17 +111,10 @@ void tap_failed(const char *file, int line, const char *what)
 /* By the shared page, as the library does. */
 uint64_t now_ns(void)
 {
-    const volatile struct guest_shared *shared =
-        (const volatile struct guest_shared *)boot_info->shared;
-    uint32_t lo, hi;
-    uint64_t tsc;
+    uint64_t offset_ns;
 
-    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-    tsc = lo | (uint64_t)hi << 32;
-    return shared->mono_base_ns +
-           (uint64_t)(((unsigned __int128)(tsc - shared->tsc_base) *
-                       shared->tsc_mult) >>
-                      shared->tsc_shift);
+    return shared_clock_read((const struct guest_shared *)boot_info->shared,
+                             &offset_ns);
 }
 
 int64_t start_thread(unsigned int slot, void (*run)(uint64_t), uint64_t arg)
@@ -240,6 +235,43 @@ static void idle_process(void)
     }
 }
 
+#define SAY_NS  (100 * MS)
+#define STEP_NS (50 * MS) /* who goes back less was not set */
+
+/*
+ * Says the time of day again and again, computing in between or, every other
+ * second, asleep.  The monotonic clock may never go back, and the wall clock
+ * only when it is set.
+ */
+static void clock_process(void)
+{
+    static const uint32_t never;
+    const struct guest_shared *shared =
+        (const struct guest_shared *)boot_info->shared;
+    uint64_t mono = 0, wall = 0, said = 0;
+
+    for (;;) {
+        uint64_t offset;
+        uint64_t now = shared_clock_read(shared, &offset);
+
+        if (now < mono) {
+            say("the monotonic clock went back");
+        }
+        if (now + offset < wall && now + offset + STEP_NS > wall) {
+            say("the wall clock went back a little");
+        }
+        mono = now;
+        wall = now + offset;
+        if (now - said >= SAY_NS) {
+            said = now;
+            say_number("ms: ", wall / MS);
+            if (now / (1000 * MS) % 2 == 1) {
+                kcall(SYS_WAIT, &never, 0, now + SAY_NS);
+            }
+        }
+    }
+}
+
 #define BUSY_ROUNDS 500000000u
 
 /* Work that has an end, for which somebody outside measures no time. */
@@ -288,6 +320,9 @@ void test_main(const struct boot_info *info)
         break;
     case 'b':
         busy_process();
+        break;
+    case 'c':
+        clock_process();
         break;
     case 'g':
         glutton_process();

@@ -32,9 +32,18 @@ $(kernel-tests_ELF): $(kernel-tests_OBJ) $(kernel-tests_DIR)/image.lds
 
 -include $(kernel-tests_OBJ:.o=.d)
 
+# For QEMU, so that a test can set the host's clock.
+kernel-tests_CLOCK := $(B)/$(kernel-tests_DIR)/shifted-clock.so
+
+$(kernel-tests_CLOCK): $(kernel-tests_DIR)/host/shifted-clock.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -O1 $(WARN_FLAGS) -fPIC -shared -o $@ $<
+
 # Each program prints TAP; other rooms add theirs.
 CHECK_GUEST_PROGRAMS += $(kernel-tests_DIR)/check-kernel
 CHECK_GUEST = --each $(CHECK_GUEST_PROGRAMS)
-CHECK_GUEST_DEPS += $(kernel-tests_ELF) $(KERNEL_ELF) $(QEMU) \
+CHECK_GUEST_DEPS += $(kernel-tests_ELF) $(kernel-tests_CLOCK) \
+	$(KERNEL_ELF) $(QEMU) \
 	$(B)/ckptd/ckpt-bundle
 check-guest: export SLUICE_BUILD = $(B)

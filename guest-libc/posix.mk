@@ -5,6 +5,8 @@
 LIBC_POSIX := bytes calls defaults device epoll eventfd fd file io line pair path \
 	pipe poll signalfd sluice socket socket-data socket-message sockopt sockopt-dgram \
 	stat stdio timerfd tree tree-file uio wait
+LIBC_POSIX += directory fd-control made-file path-change text
+LIBC_POSIX += proc proc-cpu proc-fd proc-maps proc-process proc-system proc-task
 
 LIBOS_OBJS += $(LIBC_POSIX:%=$(LIBOS_B)/posix/%.o)
 

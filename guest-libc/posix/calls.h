@@ -11,6 +11,8 @@ long fd_sys_close_range(struct sys_args *a);
 long fd_sys_dup(struct sys_args *a);
 long fd_sys_dup2(struct sys_args *a);
 long fd_sys_dup3(struct sys_args *a);
+
+/* fd-control.c */
 long fd_sys_fcntl(struct sys_args *a);
 long fd_sys_ioctl(struct sys_args *a);
 
@@ -62,16 +64,35 @@ long path_sys_openat(struct sys_args *a);
 long path_sys_creat(struct sys_args *a);
 long path_sys_readlink(struct sys_args *a);
 long path_sys_readlinkat(struct sys_args *a);
-long path_sys_change(struct sys_args *a);
-long path_sys_changeat(struct sys_args *a);
-long path_sys_make(struct sys_args *a);
-long path_sys_makeat(struct sys_args *a);
-long path_sys_symlink(struct sys_args *a);
-long path_sys_symlinkat(struct sys_args *a);
-long path_sys_change_fd(struct sys_args *a);
 long path_sys_chdir(struct sys_args *a);
 long path_sys_fchdir(struct sys_args *a);
 long path_sys_getcwd(struct sys_args *a);
+
+/* path-change.c */
+long path_sys_unlink(struct sys_args *a);
+long path_sys_rmdir(struct sys_args *a);
+long path_sys_unlinkat(struct sys_args *a);
+long path_sys_rename(struct sys_args *a);
+long path_sys_renameat(struct sys_args *a);
+long path_sys_renameat2(struct sys_args *a);
+long path_sys_mkdir(struct sys_args *a);
+long path_sys_mkdirat(struct sys_args *a);
+long path_sys_mknod(struct sys_args *a);
+long path_sys_mknodat(struct sys_args *a);
+long path_sys_symlink(struct sys_args *a);
+long path_sys_symlinkat(struct sys_args *a);
+long path_sys_link(struct sys_args *a);
+long path_sys_linkat(struct sys_args *a);
+long path_sys_change(struct sys_args *a);
+long path_sys_change_link(struct sys_args *a);
+long path_sys_change_fd(struct sys_args *a);
+long path_sys_fchmodat(struct sys_args *a);
+long path_sys_fchownat(struct sys_args *a);
+long path_sys_utimensat(struct sys_args *a);
+long path_sys_futimesat(struct sys_args *a);
+long path_sys_truncate(struct sys_args *a);
+long path_sys_ftruncate(struct sys_args *a);
+long path_sys_fallocate(struct sys_args *a);
 
 /* stat.c */
 long stat_sys_stat(struct sys_args *a);
@@ -85,9 +106,12 @@ long stat_sys_faccessat2(struct sys_args *a);
 long stat_sys_statfs(struct sys_args *a);
 long stat_sys_fstatfs(struct sys_args *a);
 long stat_sys_xattr(struct sys_args *a);
+long stat_sys_lxattr(struct sys_args *a);
+long stat_sys_fxattr(struct sys_args *a);
 
-/* tree-file.c */
+/* directory.c */
 long tree_sys_getdents64(struct sys_args *a);
+long tree_sys_getdents(struct sys_args *a);
 
 /* socket.c */
 long socket_sys_socket(struct sys_args *a);

@@ -86,8 +86,16 @@ static void put_program(void)
     }
     join(defaults.program, NAME_BYTES, path[0] == '/' ? "" : "/", path, "");
     put(defaults.program, TREE_REGULAR, 0555, program.bytes, program.len_bytes);
-    put("/proc/self/exe", TREE_LINK, 0777, defaults.program,
-        strlen(defaults.program));
+}
+
+/**
+ * defaults_program() - where the program's file is
+ *
+ * Return: its absolute path, empty without a program.
+ */
+const char *defaults_program(void)
+{
+    return defaults.program;
 }
 
 /**

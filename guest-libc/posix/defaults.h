@@ -15,6 +15,8 @@ struct tree_default {
 
 /* Once, by tree_start(). */
 const struct tree_default *defaults_list(void);
+/* The program's path, empty if there is none. */
+const char *defaults_program(void);
 /* Files that tell the machine's name: at the start, and when it changes. */
 void defaults_hostname(void);
 

@@ -158,7 +158,7 @@ static uint32_t epoll_events(struct file *file)
 }
 
 static const struct file_ops epoll_ops = {
-    .name = "epoll",
+    .name = "eventpoll",
     .mode = 0600,
     .events = epoll_events,
     .release = epoll_release,

@@ -36,17 +36,56 @@ void fd_start(void)
 }
 
 /**
- * fd_file() - the file behind a number
+ * fd_file_any() - the file behind a number, one of O_PATH as well
  * @fd: the program's argument, any value
  *
  * Return: the file, without a reference of the caller's own, or NULL.
  * Context: lock held.
  */
-struct file *fd_file(uint64_t fd)
+struct file *fd_file_any(uint64_t fd)
 {
     uint32_t number = (uint32_t)fd;
 
     return number < FD_MAX ? fds[number].file : NULL;
+}
+
+/**
+ * fd_file() - the file behind a number
+ * @fd: the program's argument, any value
+ *
+ * Return: the file, without a reference of the caller's own; NULL also for a
+ *         place in the tree that was opened with O_PATH.
+ * Context: lock held.
+ */
+struct file *fd_file(uint64_t fd)
+{
+    struct file *file = fd_file_any(fd);
+
+    return file && !(file->flags & LINUX_O_PATH) ? file : NULL;
+}
+
+/**
+ * fd_is_cloexec() - is it closed by execve()?
+ * @fd: an open number
+ *
+ * Return: FD_CLOEXEC.
+ * Context: lock held.
+ */
+bool fd_is_cloexec(uint32_t fd)
+{
+    return fds[fd].cloexec;
+}
+
+/**
+ * fd_set_cloexec() - is it to be closed by execve()?
+ * @fd: an open number
+ * @cloexec: FD_CLOEXEC
+ *
+ * Context: lock held.
+ */
+void fd_set_cloexec(uint32_t fd, bool cloexec)
+{
+    fds[fd].cloexec = cloexec;
 }
 
 /**
@@ -103,7 +142,7 @@ long fd_open(struct file *file, uint32_t flags)
 
 static long fd_close(uint32_t fd)
 {
-    struct file *file = fd_file(fd);
+    struct file *file = fd_file_any(fd);
 
     if (!file) {
         return -EBADF;
@@ -149,9 +188,18 @@ long fd_open_pair(struct file *files[2], uint32_t flags, uint64_t user_fds)
     return 0;
 }
 
-static long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec)
+/**
+ * fd_duplicate() - another number for an open file
+ * @fd: the number that it has
+ * @from: no number below this
+ * @cloexec: FD_CLOEXEC of the new one
+ *
+ * Return: the number, -EBADF, -EINVAL, -EMFILE.
+ * Context: lock held.
+ */
+long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec)
 {
-    struct file *file = fd_file(fd);
+    struct file *file = fd_file_any(fd);
     long ret;
 
     if (!file) {
@@ -167,7 +215,7 @@ static long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec)
 static long fd_replace(uint64_t fd, uint64_t to, bool cloexec)
 {
     uint32_t number = (uint32_t)to;
-    struct file *file = fd_file(fd);
+    struct file *file = fd_file_any(fd);
 
     if (!file || number >= FD_MAX) {
         return -EBADF;
@@ -233,7 +281,7 @@ long fd_sys_dup2(struct sys_args *a)
 
     lib_lock();
     if ((uint32_t)a->arg[0] == (uint32_t)a->arg[1]) {
-        ret = fd_file(a->arg[0]) ? (long)(uint32_t)a->arg[0] : -EBADF;
+        ret = fd_file_any(a->arg[0]) ? (long)(uint32_t)a->arg[0] : -EBADF;
     } else {
         ret = fd_replace(a->arg[0], a->arg[1], false);
     }
@@ -252,84 +300,6 @@ long fd_sys_dup3(struct sys_args *a)
     }
     lib_lock();
     ret = fd_replace(a->arg[0], a->arg[1], flags & O_CLOEXEC);
-    lib_unlock();
-    return ret;
-}
-
-static long fcntl_locked(uint32_t fd, uint32_t command, uint64_t arg)
-{
-    const uint32_t settable = O_NONBLOCK | O_APPEND;
-    struct file *file = fd_file(fd);
-
-    if (!file) {
-        return -EBADF;
-    }
-    switch (command) {
-    case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
-        return fd_duplicate(fd, (uint32_t)arg, command == F_DUPFD_CLOEXEC);
-    case F_GETFD:
-        return fds[fd].cloexec ? FD_CLOEXEC : 0;
-    case F_SETFD:
-        fds[fd].cloexec = arg & FD_CLOEXEC;
-        return 0;
-    case F_GETFL:
-        return file->flags | LINUX_O_LARGEFILE;
-    case F_SETFL:
-        file->flags = (file->flags & ~settable) | (arg & settable);
-        return 0;
-    case F_SETLK:
-    case F_SETLKW:
-        return 0;
-    default:
-        return -EINVAL;
-    }
-}
-
-/** fd_sys_fcntl() - fcntl(fd, command, arg) */
-long fd_sys_fcntl(struct sys_args *a)
-{
-    long ret;
-
-    lib_lock();
-    ret = fcntl_locked((uint32_t)a->arg[0], (uint32_t)a->arg[1], a->arg[2]);
-    lib_unlock();
-    return ret;
-}
-
-static long ioctl_locked(uint32_t fd, uint32_t request, uint64_t user_arg)
-{
-    struct file *file = fd_file(fd);
-    uint32_t value;
-
-    if (!file) {
-        return -EBADF;
-    }
-    switch (request) {
-    case LINUX_FIONBIO:
-        if (copy_from_user(&value, user_arg, sizeof(value))) {
-            return -EFAULT;
-        }
-        file->flags =
-            value ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
-        return 0;
-    case LINUX_FIOCLEX:
-    case LINUX_FIONCLEX:
-        fds[fd].cloexec = request == LINUX_FIOCLEX;
-        return 0;
-    default:
-        return file->ops->ioctl ? file->ops->ioctl(file, request, user_arg)
-                                : -ENOTTY;
-    }
-}
-
-/** fd_sys_ioctl() - ioctl(fd, request, arg) */
-long fd_sys_ioctl(struct sys_args *a)
-{
-    long ret;
-
-    lib_lock();
-    ret = ioctl_locked((uint32_t)a->arg[0], (uint32_t)a->arg[1], a->arg[2]);
     lib_unlock();
     return ret;
 }

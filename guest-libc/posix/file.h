@@ -42,13 +42,21 @@ struct file_ops {
 
 struct file {
     const struct file_ops *ops;
-    uint32_t refs;       /* descriptors, and calls that sleep on it */
-    uint32_t flags;      /* O_ACCMODE, O_NONBLOCK, O_APPEND */
+    uint32_t refs;   /* descriptors, and calls that sleep on it */
+    uint32_t flags;  /* FILE_FLAGS, as F_GETFL tells them */
+    uint64_t number; /* from 1: inode of what is not in the tree */
+    int32_t owner;   /* of F_SETOWN, F_SETSIG: kept, never used */
+    uint8_t owner_kind, owner_signal;
     struct list watches; /* struct watch of epoll.c */
     struct list waiters; /* struct waiter */
     /* How long a blocking call waits (SO_RCVTIMEO, SO_SNDTIMEO); SYS_FOREVER */
     uint64_t rx_timeout_ns, tx_timeout_ns;
 };
+
+/* What stays of the flags of open(). */
+#define FILE_FLAGS                                                             \
+    (O_ACCMODE | O_NONBLOCK | O_APPEND | O_DIRECTORY | O_NOFOLLOW | O_SYNC |   \
+     LINUX_O_LARGEFILE | LINUX_O_NOATIME | LINUX_O_PATH)
 
 #define FD_MAX 65536u
 
@@ -56,13 +64,27 @@ struct file {
 void file_init(struct file *file, const struct file_ops *ops, uint32_t flags);
 struct file *file_hold(struct file *file);
 void file_release(struct file *file);
+/* What a link to it says, without a NUL: length or -errno. */
+long file_name(struct file *file, char *to, size_t room);
+/*
+ * Open what is open once more, where that is no node of the tree.  A pipe or a
+ * standard stream is shared, its flags included.  0, -ENXIO, -EACCES.
+ */
+long file_reopen(struct file *file, uint32_t flags, struct file **ret_file);
 /* @events came true: threads that wait and epoll files that watch. */
 void file_wake(struct file *file, uint32_t events);
 
 /* fd.c */
 void fd_start(void);
-/* The file of @fd or NULL; holds no reference. */
+/* The file of @fd or NULL, also if it is only a path (O_PATH); holds no
+ * reference. */
 struct file *fd_file(uint64_t fd);
+/* That of O_PATH as well. */
+struct file *fd_file_any(uint64_t fd);
+bool fd_is_cloexec(uint32_t fd);
+void fd_set_cloexec(uint32_t fd, bool cloexec);
+/* Lowest free number >= @from for the file of @fd. */
+long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec);
 /* Lowest free number >= @from for @file, which is taken over. */
 long fd_install(struct file *file, uint64_t from, bool cloexec);
 /* fd_install(file, 0, ...); on failure @file is released. */

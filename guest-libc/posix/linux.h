@@ -21,9 +21,12 @@
 /* Hidden without extensions. */
 #define LINUX_O_DIRECT    0040000
 #define LINUX_O_TMPFILE   020200000
+#define LINUX_O_PATH      010000000
+#define LINUX_O_NOATIME   01000000
 #define LINUX_SEEK_DATA   3
 #define LINUX_SEEK_HOLE   4
 
+#define LINUX_S_IFMT      0170000u
 #define LINUX_S_IFIFO     0010000u
 #define LINUX_S_IFCHR     0020000u
 #define LINUX_S_IFDIR     0040000u
@@ -35,6 +38,9 @@
 #define LINUX_FIONBIO     0x5421u
 #define LINUX_FIOCLEX     0x5451u
 #define LINUX_FIONCLEX    0x5450u
+#define LINUX_FIOASYNC    0x5452u
+#define LINUX_FIOQSIZE    0x5460u
+#define LINUX_FIGETBSZ    2u
 
 #define NSEC_PER_SEC      1000000000ull
 #define NSEC_PER_MSEC     1000000ull

@@ -18,6 +18,23 @@
  */
 long path_look(uint64_t dir_fd, uint64_t user_path, uint32_t flags,
                const struct tree_node **ret_node);
+/* A path's directory, and its last name. */
+struct path_end {
+    const struct tree_node *dir;
+    const struct tree_node *node; /* of that name, if @found is 0 */
+    long found;                   /* 0, -ENOENT, -ENAMETOOLONG */
+    bool slash;                   /* there are slashes behind the name */
+    enum {
+        PATH_LAST_NAME,
+        PATH_LAST_DOT,
+        PATH_LAST_DOTDOT,
+        PATH_LAST_ROOT
+    } last;
+};
+/* 0, -ENOENT (nothing but the last name counts), -EBADF, -EFAULT, ... */
+long path_parent(uint64_t dir_fd, uint64_t user_path, struct path_end *ret_end);
+/* The working directory; lock held. */
+const struct tree_node *path_directory(void);
 /* An empty path, with PATH_AT_EMPTY in @flags: @dir_fd itself is meant. */
 bool path_is_fd(uint64_t user_path, uint32_t flags);
 

@@ -150,6 +150,7 @@ static bool pipe_make(uint32_t flags, struct file *ret_ends[2])
     }
     file_init(&r->file, &reader_ops, O_RDONLY | (flags & O_NONBLOCK));
     file_init(&w->file, &writer_ops, O_WRONLY | (flags & O_NONBLOCK));
+    w->file.number = r->file.number; /* one inode */
     r->pipe = w->pipe = pipe;
     pipe->reader = &r->file;
     pipe->writer = &w->file;

@@ -10,32 +10,66 @@
 
 #define STAT_BLOCK     4096u
 #define STAT_SECTOR    512u
-#define STAT_TREE_DEV  1u      /* st_dev of the tree; of all else 0 */
-#define STATFS_MAGIC   0x7275l /* ROMFS_MAGIC: what else is read-only */
-#define STATFS_FLAGS   0x21l   /* ST_RDONLY, ST_VALID */
+#define STAT_OPEN_DEV  16u /* st_dev of what has no name; see TREE_MOUNT_* */
+#define STATFS_RDONLY  1l
+#define STATFS_VALID   0x20l
+#define STATFS_ROOT    0x7275l     /* ROMFS_MAGIC: what else is read-only */
+#define STATFS_DEV     0x01021994l /* TMPFS_MAGIC */
+#define STATFS_PROC    0x9fa0l
+#define STATFS_SYS     0x62656572l
+#define STATFS_PIPE    0x50495045l
+#define STATFS_SOCK    0x534f434bl
+#define STATFS_ANON    0x09041934l
+#define STATX_SYNC     0x6000u /* both ways at once are none */
+#define STAT_FLAGS     (PATH_AT_NOFOLLOW | PATH_AT_EMPTY | 0x6800u)
+#define ACCESS_FLAGS   (PATH_AT_NOFOLLOW | PATH_AT_EMPTY | 0x200u)
 #define ACCESS_EXECUTE 1u
 #define ACCESS_WRITE   2u
 #define ACCESS_KNOWN   7u
 
-/* What stat() and statx() tell. */
+/* What stat(), statx() and statfs() tell. */
 struct facts {
     uint64_t number, len_bytes, mtime_s;
     uint32_t mode, rdev, dev, links;
 };
 
-static void facts_of_node(const struct tree_node *node, struct facts *ret_facts)
+/* What is open and is not in the tree. */
+static void facts_of_file(const struct file *file, struct facts *ret_facts)
 {
+    *ret_facts = (struct facts){
+        .number = file->number,
+        .mode = file->ops->mode,
+        .rdev = file->ops->rdev,
+        .dev = STAT_OPEN_DEV + (file->ops->mode >> 12),
+        .links = 1,
+    };
+}
+
+/* 0 or, if what the node stands for is gone, -ENOENT. */
+static long facts_of_node(const struct tree_node *node, struct facts *ret_facts)
+{
+    const struct tree_open *open = node->data;
+    struct file *file;
+
+    if (node->kind == TREE_OPEN) {
+        file = open->file(node);
+        if (file) {
+            facts_of_file(file, ret_facts);
+        }
+        return file ? 0 : -ENOENT;
+    }
     *ret_facts = (struct facts){
         .number = tree_number(node),
         .len_bytes = node->len_bytes,
         .mtime_s = node->mtime_s,
         .mode = tree_mode(node),
-        .dev = STAT_TREE_DEV,
+        .dev = tree_mount(node),
         .links = node->kind == TREE_DIRECTORY ? 2 : 1,
     };
     if (node->kind == TREE_DEVICE) {
         ret_facts->rdev = ((const struct file_ops *)node->data)->rdev;
     }
+    return 0;
 }
 
 static long facts_of_path(uint64_t dir_fd, uint64_t user_path, uint32_t flags,
@@ -45,7 +79,9 @@ static long facts_of_path(uint64_t dir_fd, uint64_t user_path, uint32_t flags,
     long ret = path_look(dir_fd, user_path, flags, &node);
 
     if (!ret) {
-        facts_of_node(node, ret_facts);
+        lib_lock();
+        ret = facts_of_node(node, ret_facts);
+        lib_unlock();
     }
     return ret;
 }
@@ -55,16 +91,20 @@ static long facts_of_fd(uint64_t fd, struct facts *ret_facts)
     const struct tree_node *node;
     struct file *file;
 
+    long ret = 0;
+
     lib_lock();
-    file = fd_file(fd);
+    file = fd_file_any(fd);
     node = file ? tree_file_node(file) : NULL;
-    if (node) {
-        facts_of_node(node, ret_facts);
-    } else if (file) {
-        *ret_facts = (struct facts){ .mode = file->ops->mode, .links = 1 };
+    if (!file) {
+        ret = -EBADF;
+    } else if (node) {
+        ret = facts_of_node(node, ret_facts);
+    } else {
+        facts_of_file(file, ret_facts);
     }
     lib_unlock();
-    return file ? 0 : -EBADF;
+    return ret;
 }
 
 static long facts_of(uint64_t dir_fd, uint64_t user_path, uint32_t flags,
@@ -95,7 +135,14 @@ static long put_stat(uint64_t user_stat, const struct facts *facts)
     return copy_to_user(user_stat, &st, sizeof(st));
 }
 
-/** stat_sys_stat() - stat(path, st) */
+/**
+ * stat_sys_stat() - stat(path, st)
+ *
+ * @linux call stat lstat fstat newfstatat statx - a directory has two links; a
+ *             file has one time; there is no time of birth
+ * @test guest/programs/paths.c "stat of each kind"
+ * @test guest/programs/paths.c "flags of stat()"
+ */
 long stat_sys_stat(struct sys_args *a)
 {
     struct facts facts;
@@ -117,8 +164,11 @@ long stat_sys_lstat(struct sys_args *a)
 /** stat_sys_newfstatat() - newfstatat(dir, path, st, flags) */
 long stat_sys_newfstatat(struct sys_args *a)
 {
+    uint32_t flags = (uint32_t)a->arg[3];
     struct facts facts;
-    long ret = facts_of(a->arg[0], a->arg[1], (uint32_t)a->arg[3], &facts);
+    long ret = flags & ~STAT_FLAGS
+                   ? -EINVAL
+                   : facts_of(a->arg[0], a->arg[1], flags, &facts);
 
     return ret ? ret : put_stat(a->arg[2], &facts);
 }
@@ -137,7 +187,11 @@ long stat_sys_statx(struct sys_args *a)
 {
     struct facts facts;
     struct statx stx;
-    long ret = facts_of(a->arg[0], a->arg[1], (uint32_t)a->arg[2], &facts);
+    uint32_t flags = (uint32_t)a->arg[2], mask = (uint32_t)a->arg[3];
+    long ret = flags & ~STAT_FLAGS || (flags & STATX_SYNC) == STATX_SYNC ||
+                       (mask & STATX__RESERVED)
+                   ? -EINVAL
+                   : facts_of(a->arg[0], a->arg[1], flags, &facts);
 
     if (ret) {
         return ret;
@@ -162,12 +216,12 @@ long stat_sys_statx(struct sys_args *a)
 /* The program is root: it may all that anybody may. */
 static long check_access(const struct facts *facts, uint32_t wanted)
 {
-    bool device = (facts->mode & LINUX_S_IFCHR) == LINUX_S_IFCHR;
+    uint32_t kind = facts->mode & LINUX_S_IFMT;
+    bool in_files =
+        kind == LINUX_S_IFREG || kind == LINUX_S_IFDIR || kind == LINUX_S_IFLNK;
+    bool writable = facts->dev == TREE_MOUNT_PROC && (facts->mode & 0222);
 
-    if (wanted & ~ACCESS_KNOWN) {
-        return -EINVAL;
-    }
-    if ((wanted & ACCESS_WRITE) && !device) {
+    if ((wanted & ACCESS_WRITE) && in_files && !writable) {
         return -EROFS;
     }
     return (wanted & ACCESS_EXECUTE) && !(facts->mode & 0111) ? -EACCES : 0;
@@ -177,12 +231,19 @@ static long access_at(uint64_t dir_fd, uint64_t user_path, uint32_t wanted,
                       uint32_t flags)
 {
     struct facts facts;
-    long ret = facts_of(dir_fd, user_path, flags, &facts);
+    long ret = wanted & ~ACCESS_KNOWN || flags & ~ACCESS_FLAGS
+                   ? -EINVAL
+                   : facts_of(dir_fd, user_path, flags, &facts);
 
     return ret ? ret : check_access(&facts, wanted);
 }
 
-/** stat_sys_access() - access(path, mode) */
+/**
+ * stat_sys_access() - access(path, mode)
+ *
+ * @linux call access faccessat faccessat2
+ * @test guest/programs/paths.c "access by mode"
+ */
 long stat_sys_access(struct sys_args *a)
 {
     return access_at(PATH_AT_FDCWD, a->arg[0], (uint32_t)a->arg[1], 0);
@@ -201,26 +262,69 @@ long stat_sys_faccessat2(struct sys_args *a)
                      (uint32_t)a->arg[3]);
 }
 
-static long put_statfs(uint64_t user_statfs)
+static long statfs_type(const struct facts *facts)
+{
+    switch (facts->dev) {
+    case TREE_MOUNT_ROOT:
+        return STATFS_ROOT;
+    case TREE_MOUNT_DEV:
+        return STATFS_DEV;
+    case TREE_MOUNT_PROC:
+        return STATFS_PROC;
+    case TREE_MOUNT_SYS:
+        return STATFS_SYS;
+    default:
+        break;
+    }
+    switch (facts->mode & LINUX_S_IFMT) {
+    case LINUX_S_IFSOCK:
+        return STATFS_SOCK;
+    case LINUX_S_IFIFO:
+        return STATFS_PIPE;
+    case LINUX_S_IFCHR:
+        return STATFS_DEV;
+    default:
+        return STATFS_ANON;
+    }
+}
+
+/* The files of the bundle take what there is; the rest is made up. */
+static long put_statfs(uint64_t user_statfs, const struct facts *facts)
 {
     struct statfs fs = {
-        .f_type = STATFS_MAGIC,
+        .f_type = statfs_type(facts),
         .f_bsize = STAT_BLOCK,
         .f_frsize = STAT_BLOCK,
         .f_namelen = TREE_NAME_MAX,
-        .f_flags = STATFS_FLAGS,
+        .f_flags = STATFS_VALID,
+        .f_fsid.val = { (int)facts->dev, 0 },
     };
+    uint64_t nodes, bytes;
 
+    if (facts->dev == TREE_MOUNT_ROOT) {
+        lib_lock();
+        tree_size(&nodes, &bytes);
+        lib_unlock();
+        fs.f_blocks = (bytes + STAT_BLOCK - 1) / STAT_BLOCK;
+        fs.f_files = nodes;
+        fs.f_flags |= STATFS_RDONLY;
+    }
     return copy_to_user(user_statfs, &fs, sizeof(fs));
 }
 
-/** stat_sys_statfs() - statfs(path, buf): full, and read-only */
+/**
+ * stat_sys_statfs() - statfs(path, buf)
+ *
+ * @linux call statfs fstatfs - the root is romfs, read-only and full
+ * @test guest/programs/paths.c "statfs of /proc, pipes and sockets"
+ * @test unit/libc-posix/test-files.c "/libc/files/statfs"
+ */
 long stat_sys_statfs(struct sys_args *a)
 {
     struct facts facts;
     long ret = facts_of_path(PATH_AT_FDCWD, a->arg[0], 0, &facts);
 
-    return ret ? ret : put_statfs(a->arg[1]);
+    return ret ? ret : put_statfs(a->arg[1], &facts);
 }
 
 /** stat_sys_fstatfs() - fstatfs(fd, buf) */
@@ -229,12 +333,48 @@ long stat_sys_fstatfs(struct sys_args *a)
     struct facts facts;
     long ret = facts_of_fd(a->arg[0], &facts);
 
-    return ret ? ret : put_statfs(a->arg[1]);
+    return ret ? ret : put_statfs(a->arg[1], &facts);
 }
 
-/** stat_sys_xattr() - getxattr, listxattr and the like: there are none */
+/**
+ * stat_sys_xattr() - getxattr(path), listxattr(path): there are none
+ *
+ * @linux call getxattr listxattr - EOPNOTSUPP
+ * @test unit/libc-posix/test-files.c "/libc/files/attributes"
+ */
 long stat_sys_xattr(struct sys_args *a)
 {
-    (void)a;
-    return -EOPNOTSUPP;
+    struct facts facts;
+    long ret = facts_of_path(PATH_AT_FDCWD, a->arg[0], 0, &facts);
+
+    return ret ? ret : -EOPNOTSUPP;
+}
+
+/**
+ * stat_sys_lxattr() - lgetxattr(path), llistxattr(path)
+ *
+ * @linux call lgetxattr llistxattr - EOPNOTSUPP
+ * @test unit/libc-posix/test-files.c "/libc/files/attributes"
+ */
+long stat_sys_lxattr(struct sys_args *a)
+{
+    struct facts facts;
+    long ret =
+        facts_of_path(PATH_AT_FDCWD, a->arg[0], PATH_AT_NOFOLLOW, &facts);
+
+    return ret ? ret : -EOPNOTSUPP;
+}
+
+/**
+ * stat_sys_fxattr() - fgetxattr(fd), flistxattr(fd)
+ *
+ * @linux call fgetxattr flistxattr - EOPNOTSUPP
+ * @test unit/libc-posix/test-files.c "/libc/files/attributes"
+ */
+long stat_sys_fxattr(struct sys_args *a)
+{
+    struct facts facts;
+    long ret = facts_of_fd(a->arg[0], &facts);
+
+    return ret ? ret : -EOPNOTSUPP;
 }

@@ -1,35 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * tree-file.c - open files of the tree: regular ones, directories, devices
- *
- * A directory's position is where getdents64() goes on: 0 and 1 for "." and
- * "..", 2 for its first child, then DIR_BEGIN and the number of the child that
- * comes next, which stays right when a file is added meanwhile.
- */
+/* tree-file.c - open files of the tree */
 #include <string.h>
 #include "guest-libc/net/heap.h"
-#include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/tree-file.h"
-
-#define DIR_BEGIN 2u
-#define DIR_END   INT64_MAX
-
-/* What getdents64() writes, before the name. */
-struct dirent_head {
-    uint64_t number;
-    int64_t next;
-    uint16_t len_bytes;
-    uint8_t type;
-} __attribute__((packed));
-
-#define DIRENT_MAX 280u /* head, name and NUL, to a multiple of 8 */
-_Static_assert(sizeof(struct dirent_head) + TREE_NAME_MAX + 1 <= DIRENT_MAX,
-               "the longest name fits");
-
-static struct tree_file *tree_file_of(struct file *file)
-{
-    return list_entry(file, struct tree_file, file);
-}
 
 /**
  * tree_file_events() - always ready
@@ -115,133 +88,6 @@ static long regular_seek(struct file *file, int64_t offset, uint32_t whence)
     return to;
 }
 
-static long directory_read(struct file *file, struct uio *uio)
-{
-    (void)file;
-    (void)uio;
-    return -EISDIR;
-}
-
-/* To a place that getdents64() has told, or the beginning. */
-static long directory_seek(struct file *file, int64_t offset, uint32_t whence)
-{
-    struct tree_file *t = tree_file_of(file);
-
-    if (whence == SEEK_CUR) {
-        offset += t->position;
-    } else if (whence != SEEK_SET) {
-        return -EINVAL;
-    }
-    if (offset < 0) {
-        return -EINVAL;
-    }
-    t->position = offset;
-    return offset;
-}
-
-/* The child that comes at a position, NULL at the end. */
-static const struct tree_node *child_at(const struct tree_node *dir,
-                                        uint64_t position)
-{
-    const struct tree_node *child;
-
-    if (position == DIR_BEGIN) {
-        return dir->child;
-    }
-    child = position == DIR_END ? NULL : tree_numbered(position - DIR_BEGIN);
-    return child && child->parent == dir && child != dir ? child : NULL;
-}
-
-struct listed { /* one entry of a directory */
-    const struct tree_node *node;
-    const char *name;
-    size_t name_len;
-    uint64_t next; /* position */
-};
-
-static bool list_at(const struct tree_file *t, struct listed *ret_listed)
-{
-    const struct tree_node *dir = t->node, *child;
-
-    if (t->position < DIR_BEGIN) {
-        *ret_listed = (struct listed){
-            .node = t->position ? dir->parent : dir,
-            .name = "..",
-            .name_len = t->position + 1,
-            .next = t->position + 1,
-        };
-        return true;
-    }
-    child = child_at(dir, t->position);
-    if (!child) {
-        return false;
-    }
-    *ret_listed = (struct listed){
-        .node = child,
-        .name = child->name,
-        .name_len = child->name_len,
-        .next =
-            child->sibling ? DIR_BEGIN + tree_number(child->sibling) : DIR_END,
-    };
-    return true;
-}
-
-/* Bytes written, or -EINVAL (too little room), -EFAULT. */
-static long put_dirent(const struct listed *l, uint64_t user_buf, size_t room)
-{
-    struct dirent_head head = {
-        .number = tree_number(l->node),
-        .next = l->next,
-        .type = tree_mode(l->node) >> 12, /* DT_* are S_IF* shifted */
-    };
-    size_t used = sizeof(head) + l->name_len + 1;
-    uint8_t entry[DIRENT_MAX] = { 0 };
-
-    head.len_bytes = (used + 7) & ~(size_t)7;
-    if (head.len_bytes > room) {
-        return -EINVAL;
-    }
-    memcpy(entry, &head, sizeof(head));
-    memcpy(entry + sizeof(head), l->name, l->name_len);
-    return copy_to_user(user_buf, entry, head.len_bytes) ? -EFAULT
-                                                         : head.len_bytes;
-}
-
-static long getdents_locked(struct file *file, uint64_t user_buf, size_t room)
-{
-    struct tree_file *t;
-    struct listed listed;
-    long done = 0, ret;
-
-    if (!file) {
-        return -EBADF;
-    }
-    if (!tree_file_node(file) || tree_file_node(file)->kind != TREE_DIRECTORY) {
-        return -ENOTDIR;
-    }
-    t = tree_file_of(file);
-    while (list_at(t, &listed)) {
-        ret = put_dirent(&listed, user_buf + done, room - done);
-        if (ret < 0) {
-            return done ? done : ret;
-        }
-        done += ret;
-        t->position = listed.next;
-    }
-    return done;
-}
-
-/** tree_sys_getdents64() - getdents64(fd, buf, bytes) */
-long tree_sys_getdents64(struct sys_args *a)
-{
-    long ret;
-
-    lib_lock();
-    ret = getdents_locked(fd_file(a->arg[0]), a->arg[1], (uint32_t)a->arg[2]);
-    lib_unlock();
-    return ret;
-}
-
 static const struct file_ops regular_ops = {
     .name = "file",
     .mode = LINUX_S_IFREG | 0444,
@@ -253,19 +99,33 @@ static const struct file_ops regular_ops = {
     .release = tree_file_release,
 };
 
-static const struct file_ops directory_ops = {
-    .name = "directory",
-    .mode = LINUX_S_IFDIR | 0555,
+/* Only a place in the tree: nothing can be done with it but to name things. */
+static const struct file_ops path_ops = {
+    .name = "path",
     .in_tree = true,
     .events = tree_file_events,
-    .read = directory_read,
-    .seek = directory_seek,
     .release = tree_file_release,
 };
 
+static const struct file_ops *ops_of(const struct tree_node *node,
+                                     uint32_t flags)
+{
+    if (flags & LINUX_O_PATH) {
+        return &path_ops;
+    }
+    switch (node->kind) {
+    case TREE_DIRECTORY:
+        return &directory_ops;
+    case TREE_DEVICE:
+        return node->data;
+    default:
+        return &regular_ops;
+    }
+}
+
 /**
  * tree_file_open() - open what a path led to
- * @node: not a link
+ * @node: a link only with O_PATH
  * @flags: O_*
  *
  * Return: with one reference, or NULL without memory.
@@ -273,17 +133,29 @@ static const struct file_ops directory_ops = {
  */
 struct file *tree_file_open(const struct tree_node *node, uint32_t flags)
 {
-    struct tree_file *t = heap_zalloc(sizeof(*t));
-    const struct file_ops *ops = node->kind == TREE_DIRECTORY ? &directory_ops
-                                 : node->kind == TREE_DEVICE  ? node->data
-                                                              : &regular_ops;
+    struct tree_file *t;
 
+    if (node->kind == TREE_MADE && !(flags & LINUX_O_PATH)) {
+        return made_file_open(node, flags);
+    }
+    t = heap_zalloc(sizeof(*t));
     if (!t) {
         return NULL;
     }
-    file_init(&t->file, ops, flags);
+    file_init(&t->file, ops_of(node, flags), flags);
     t->node = node;
     return &t->file;
+}
+
+/**
+ * tree_file_position() - where an open file is
+ * @file: any
+ *
+ * Return: 0 if it is none of the tree.
+ */
+uint64_t tree_file_position(struct file *file)
+{
+    return file->ops->in_tree ? tree_file_of(file)->position : 0;
 }
 
 /**
@@ -316,6 +188,8 @@ long posix_map_check(uint64_t fd, bool shared_write)
     node = file ? tree_file_node(file) : NULL;
     if (!file) {
         ret = -EBADF;
+    } else if ((file->flags & O_ACCMODE) == O_WRONLY) {
+        ret = -EACCES;
     } else if (!node || node->kind != TREE_REGULAR) {
         ret = -ENODEV;
     } else {

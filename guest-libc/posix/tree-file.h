@@ -12,10 +12,23 @@ struct tree_file {
     uint64_t position; /* in bytes; of a directory see tree-file.c */
 };
 
-/* With one reference, or NULL without memory; not for links. */
+/*
+ * With one reference, or NULL without memory; links by O_PATH only, no
+ * TREE_OPEN.
+ */
 struct file *tree_file_open(const struct tree_node *node, uint32_t flags);
+struct file *made_file_open(const struct tree_node *node, uint32_t flags);
 /* The node of an open file, NULL if it is none of the tree. */
 const struct tree_node *tree_file_node(struct file *file);
+/* Its position, 0 if it is none of the tree. */
+uint64_t tree_file_position(struct file *file);
+
+static inline struct tree_file *tree_file_of(struct file *file)
+{
+    return list_entry(file, struct tree_file, file);
+}
+
+extern const struct file_ops directory_ops;
 
 /* What the tables of operations share; the file must be a struct tree_file. */
 uint32_t tree_file_events(struct file *file);

@@ -16,17 +16,19 @@
 #include "guest-libc/net/heap.h"
 #include "guest-libc/posix/defaults.h"
 #include "guest-libc/posix/linux.h"
+#include "guest-libc/posix/proc.h"
 #include "guest-libc/posix/tree.h"
 #include "guest-libc/sys/libos.h"
 
-#define TREE_SPARE_NODES 256u /* defaults, and what is generated later */
-#define TREE_LINKS_MAX   8u   /* links in a row */
+#define TREE_SPARE_NODES 512u /* defaults, and what is generated later */
+#define TREE_LINKS_MAX   40u  /* of Linux, on the way of one path */
 
 static struct {
     struct tree_node *nodes; /* the first is the root */
     size_t n_nodes, max_nodes;
     struct tree_node **buckets; /* a power of two */
     size_t n_buckets;
+    uint32_t start_s; /* since 1970: age of what the bundle does not date */
 } tree BULKY;
 
 /* One name of a path. */
@@ -99,6 +101,7 @@ static struct tree_node *add_child(struct tree_node *dir,
         .hash_next = *bucket,
         .kind = TREE_DIRECTORY,
         .mode = 0555,
+        .mtime_s = tree.start_s,
     };
     dir->child = *bucket = node;
     return node;
@@ -120,7 +123,8 @@ static struct tree_node *make_path(const char *path)
     }
     while (next_step(&path, &step)) {
         if (step.len > TREE_NAME_MAX || step_is(&step, ".") ||
-            step_is(&step, "..") || node->kind != TREE_DIRECTORY) {
+            step_is(&step, "..") || node->kind != TREE_DIRECTORY ||
+            node->data) {
             return NULL;
         }
         child = find_child(node, &step);
@@ -135,13 +139,14 @@ static struct tree_node *make_path(const char *path)
 /* A directory that holds something, or anything that is none, is taken. */
 static bool is_vacant(const struct tree_node *node)
 {
-    return node->kind == TREE_DIRECTORY && !node->child && node != tree.nodes;
+    return node->kind == TREE_DIRECTORY && !node->child && !node->data &&
+           node != tree.nodes;
 }
 
 /**
- * tree_add() - a file of the start
+ * tree_add() - a node of the start
  * @path: absolute; it and @data stay where they are
- * @kind: not a directory
+ * @kind: what it is
  * @mode: permission bits
  * @data: see enum tree_kind
  * @len_bytes: of the data
@@ -151,9 +156,8 @@ static bool is_vacant(const struct tree_node *node)
  *
  * Return: the node, NULL if it is not there by this call.
  */
-static struct tree_node *tree_add(const char *path, enum tree_kind kind,
-                                  uint16_t mode, const void *data,
-                                  size_t len_bytes)
+struct tree_node *tree_add(const char *path, enum tree_kind kind, uint16_t mode,
+                           const void *data, size_t len_bytes)
 {
     struct tree_node *node = make_path(path);
 
@@ -219,6 +223,8 @@ void tree_start(void)
     const struct tree_default *d;
 
     make_room();
+    tree.start_s = prim_wall_ns() / NSEC_PER_SEC;
+    tree.nodes->mtime_s = tree.start_s;
     tree.nodes->name = "";
     tree.nodes->parent = tree.nodes;
     tree.nodes->mode = 0555;
@@ -227,6 +233,7 @@ void tree_start(void)
     for (d = defaults_list(); d->path; d++) {
         tree_add(d->path, d->kind, d->mode, d->data, d->len_bytes);
     }
+    proc_start();
 }
 
 /**
@@ -239,11 +246,55 @@ const struct tree_node *tree_root(void)
     return tree.nodes;
 }
 
+/* The child of a name, whoever makes it. */
+static const struct tree_node *child_of(const struct tree_node *dir,
+                                        const struct step *step)
+{
+    const struct tree_maker *maker = dir->data;
+
+    return maker ? maker->find(dir, step->name, step->len)
+                 : find_child(dir, step);
+}
+
 static long walk(const struct tree_node *node, const char *path, bool follow,
-                 unsigned links, const struct tree_node **ret_node)
+                 unsigned *links, const struct tree_node **ret_node);
+
+/* Where a link leads; as walk(). */
+static long follow_link(const struct tree_node *dir,
+                        const struct tree_node *link, unsigned *links,
+                        const struct tree_node **ret_node)
+{
+    if (!*links) {
+        return -ELOOP;
+    }
+    --*links;
+    if (link->kind == TREE_LINK) {
+        return walk(dir, link->data, true, links, ret_node);
+    }
+    *ret_node = ((const struct tree_magic *)link->data)->target(link);
+    return *ret_node ? 0 : -ENOENT;
+}
+
+static bool is_link(const struct tree_node *node)
+{
+    return node->kind == TREE_LINK || node->kind == TREE_MAGIC;
+}
+
+/* No more names? */
+static bool is_end(const char *path)
+{
+    while (*path == '/') {
+        path++;
+    }
+    return !*path;
+}
+
+static long walk(const struct tree_node *node, const char *path, bool follow,
+                 unsigned *links, const struct tree_node **ret_node)
 {
     const struct tree_node *child;
     struct step step;
+    bool last;
     long ret;
 
     *ret_node = NULL;
@@ -263,18 +314,16 @@ static long walk(const struct tree_node *node, const char *path, bool follow,
         if (step_is(&step, ".")) {
             continue;
         }
-        child = step_is(&step, "..") ? node->parent : find_child(node, &step);
+        child = step_is(&step, "..") ? node->parent : child_of(node, &step);
+        last = is_end(path);
         if (!child) {
-            while (*path == '/') {
-                path++;
-            }
-            *ret_node = *path ? NULL : node;
+            *ret_node = last ? node : NULL;
             return -ENOENT;
         }
-        if (child->kind == TREE_LINK && (follow || *path)) {
-            ret = links ? walk(node, child->data, true, links - 1, &child)
-                        : -ELOOP;
+        if (is_link(child) && (follow || *path)) {
+            ret = follow_link(node, child, links, &child);
             if (ret) {
+                *ret_node = last ? child : NULL;
                 return ret;
             }
         }
@@ -301,7 +350,9 @@ static long walk(const struct tree_node *node, const char *path, bool follow,
 long tree_walk(const struct tree_node *from, const char *path, bool follow,
                const struct tree_node **ret_node)
 {
-    return walk(from, path, follow, TREE_LINKS_MAX, ret_node);
+    unsigned links = TREE_LINKS_MAX;
+
+    return walk(from, path, follow, &links, ret_node);
 }
 
 /**
@@ -312,14 +363,80 @@ long tree_walk(const struct tree_node *from, const char *path, bool follow,
  */
 uint32_t tree_mode(const struct tree_node *node)
 {
-    static const uint32_t kinds[] = {
-        [TREE_DIRECTORY] = LINUX_S_IFDIR,
-        [TREE_REGULAR] = LINUX_S_IFREG,
-        [TREE_DEVICE] = LINUX_S_IFCHR,
-        [TREE_LINK] = LINUX_S_IFLNK,
+    static const uint32_t kinds[TREE_KINDS] = {
+        [TREE_DIRECTORY] = LINUX_S_IFDIR, [TREE_REGULAR] = LINUX_S_IFREG,
+        [TREE_DEVICE] = LINUX_S_IFCHR,    [TREE_LINK] = LINUX_S_IFLNK,
+        [TREE_MADE] = LINUX_S_IFREG,      [TREE_MAGIC] = LINUX_S_IFLNK,
     };
 
     return kinds[node->kind] | node->mode;
+}
+
+/**
+ * tree_mount() - which mount a node is of
+ * @node: the node
+ *
+ * Return: its number, st_dev.
+ */
+enum tree_mount tree_mount(const struct tree_node *node)
+{
+    static const char *const names[] = {
+        [TREE_MOUNT_DEV] = "dev",
+        [TREE_MOUNT_PROC] = "proc",
+        [TREE_MOUNT_SYS] = "sys",
+    };
+    const struct tree_node *top = node;
+    unsigned i;
+
+    while (top->parent != tree.nodes) {
+        top = top->parent;
+    }
+    for (i = TREE_MOUNT_DEV; i <= TREE_MOUNT_SYS; i++) {
+        if (top->name_len == strlen(names[i]) &&
+            !memcmp(top->name, names[i], top->name_len)) {
+            return i;
+        }
+    }
+    return TREE_MOUNT_ROOT;
+}
+
+/**
+ * tree_size() - how much there is
+ * @ret_nodes: files and directories
+ * @ret_bytes: of the files
+ */
+void tree_size(uint64_t *ret_nodes, uint64_t *ret_bytes)
+{
+    *ret_nodes = tree.n_nodes;
+    *ret_bytes = 0;
+    for (size_t i = 0; i < tree.n_nodes; i++) {
+        if (tree.nodes[i].kind == TREE_REGULAR) {
+            *ret_bytes += tree.nodes[i].len_bytes;
+        }
+    }
+}
+
+/**
+ * tree_name_number() - a number in a name
+ * @name: not NUL terminated
+ * @len: its length
+ *
+ * Return: the value, -1 if it is none as Linux would write it.
+ */
+int64_t tree_name_number(const char *name, size_t len)
+{
+    int64_t value = 0;
+
+    if (!len || len > 9 || (name[0] == '0' && len > 1)) {
+        return -1;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] < '0' || name[i] > '9') {
+            return -1;
+        }
+        value = value * 10 + (name[i] - '0');
+    }
+    return value;
 }
 
 /**
@@ -360,7 +477,12 @@ long tree_path(const struct tree_node *node, char *path, size_t size_bytes)
  */
 uint64_t tree_number(const struct tree_node *node)
 {
-    return node - tree.nodes + 1;
+    uint64_t number = node - tree.nodes + 1;
+
+    /* Those made up elsewhere have addresses of their own as well. */
+    return node >= tree.nodes && number <= tree.n_nodes
+               ? number
+               : tree.max_nodes + ((uintptr_t)node >> 3 & UINT32_MAX);
 }
 
 /**
@@ -404,6 +526,7 @@ long tree_generate(const char *path, const char *text)
     }
     node->kind = TREE_REGULAR;
     node->mode = 0444;
+    node->mtime_s = prim_wall_ns() / NSEC_PER_SEC;
     node->generated = true;
     node->data = data;
     node->len_bytes = len;

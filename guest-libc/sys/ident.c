@@ -91,9 +91,8 @@ static long ident_uname(struct sys_args *args)
     memset(&name, 0, sizeof(name));
     put_field(name.sysname, "Linux");
     put_field(name.nodename, boot_hostname());
-    /* What C libraries compare with the least version that they need. */
-    put_field(name.release, "6.1.0-sluice");
-    put_field(name.version, "Sluice");
+    put_field(name.release, LINUX_RELEASE);
+    put_field(name.version, LINUX_VERSION);
     put_field(name.machine, "x86_64");
     put_field(name.domainname, "(none)");
     return copy_to_user(args->arg[0], &name, sizeof(name));
@@ -235,6 +234,23 @@ static long ident_prlimit(struct sys_args *args)
         ret = copy_to_user(args->arg[3], &limit, sizeof(limit));
     }
     return ret;
+}
+
+/**
+ * report_limit - a limit of the process
+ * @resource: RLIMIT_*
+ * @ret_now: what counts, UINT64_MAX: none
+ * @ret_max: how far it may be raised
+ *
+ * Context: any.
+ */
+void report_limit(uint32_t resource, uint64_t *ret_now, uint64_t *ret_max)
+{
+    struct limit limit = { UINT64_MAX, UINT64_MAX };
+
+    limit_get(resource, &limit);
+    *ret_now = limit.now;
+    *ret_max = limit.max;
 }
 
 static long ident_sysinfo(struct sys_args *args)

@@ -26,6 +26,10 @@
 #include <stddef.h>
 #include "guest-libc/sys/prim.h"
 
+/* The Linux that uname() names, which C libraries compare with their least. */
+#define LINUX_RELEASE "6.1.0-sluice"
+#define LINUX_VERSION "Sluice"
+
 /* For large or seldom written variables: see start/library.lds. */
 #define BULKY __attribute__((section(".bss.bulky")))
 
@@ -123,6 +127,9 @@ struct process_report {
 };
 /* Context: lock held. */
 void report_process(struct process_report *ret_report);
+
+/* A limit of getrlimit(), UINT64_MAX: none. */
+void report_limit(uint32_t resource, uint64_t *ret_now, uint64_t *ret_max);
 
 /* Signals ---------------------------------------------------------------- */
 

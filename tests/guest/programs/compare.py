@@ -16,6 +16,7 @@ PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
 PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
 PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack')
 PROGRAMS += ('binds',)
+PROGRAMS += ('proc', 'paths')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -10,6 +10,7 @@ core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
 core-tests_NAMES += futex-ops locks clock-ids timerfds
 core-tests_NAMES += faults sigqueue sigroute altstack
 core-tests_NAMES += binds
+core-tests_NAMES += proc paths
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
 

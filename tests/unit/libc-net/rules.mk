@@ -6,7 +6,7 @@
 libc-net_B := $(B)/tests/libc-net
 libc-net_CPPFLAGS := $(CPPFLAGS_HOST) $(LIBC_NET_CPPFLAGS)
 libc-net_SRC := $(LIBC_NET:%=guest-libc/net/%.c) \
-	$(LIBC_POSIX:%=guest-libc/posix/%.c)
+	$(LIBC_POSIX:%=guest-libc/posix/%.c) guest-libc/sys/format.c
 libc-net_OBJS := $(libc-net_SRC:%.c=$(libc-net_B)/%.o)
 libc-net_LWIP := $(LIBC_LWIP:%=$(libc-net_B)/lwip/%.o)
 # glibc has its own.

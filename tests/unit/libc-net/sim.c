@@ -264,6 +264,15 @@ long prim_query(enum sys_query query)
     return (long)(query == SYS_QUERY_COMMITTED ? sim.committed : sim.epoch);
 }
 
+long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n)
+{
+    if (from >= 0x3000 || !n) {
+        return 0;
+    }
+    *ret_areas = (struct sys_area){ 0x1000, 0x3000, 0x1000, 7, 0 };
+    return 1;
+}
+
 /* -- libos.h -------------------------------------------------------------------- */
 
 void lib_lock(void)
@@ -450,4 +459,39 @@ bool boot_program(struct boot_file *ret_file)
         .len_bytes = 3,
     };
     return true;
+}
+
+const struct program_place *program_place(void)
+{
+    static const struct program_place place = { .vdso = 0 };
+
+    return &place;
+}
+
+bool report_thread(int tid, struct thread_report *ret_report)
+{
+    *ret_report = (struct thread_report){ .tid = 1, .name = "guest" };
+    return tid <= 1;
+}
+
+long report_rename(int tid, const char *name)
+{
+    (void)name;
+    return tid == 1 ? 0 : -ESRCH;
+}
+
+void report_process(struct process_report *ret_report)
+{
+    *ret_report = (struct process_report){ .pid = 1, .n_threads = 1 };
+}
+
+void report_limit(uint32_t resource, uint64_t *ret_now, uint64_t *ret_max)
+{
+    (void)resource;
+    *ret_now = *ret_max = UINT64_MAX;
+}
+
+int thread_tid(void)
+{
+    return 1;
 }

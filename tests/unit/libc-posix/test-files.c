@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/path.h"
@@ -151,11 +152,8 @@ static void test_read_only(void)
     g_assert_cmpint(do_open("/srv/own/new", O_CREAT), ==, -ENOTDIR);
     g_assert_cmpint(do_open("/srv", O_RDWR), ==, -EISDIR);
     g_assert_cmpint(do_open("/srv", O_TMPFILE | O_RDWR), ==, -EROFS);
-    g_assert_cmpint(CALL(path_sys_make, P(fresh)), ==, -EROFS);
-    g_assert_cmpint(CALL(path_sys_make, P(own)), ==, -EEXIST);
-    g_assert_cmpint(CALL(path_sys_make, P("/none/new")), ==, -ENOENT);
-    g_assert_cmpint(CALL(path_sys_change, P(own)), ==, -EROFS);
-    g_assert_cmpint(CALL(path_sys_change, P(fresh)), ==, -ENOENT);
+    g_assert_cmpint(do_open("/srv/new/", O_CREAT | O_WRONLY), ==, -EISDIR);
+    g_assert_cmpint(do_open("/srv", O_TMPFILE), ==, -EINVAL);
     g_assert_cmpint(CALL(stat_sys_access, P(own), W_OK), ==, -EROFS);
     g_assert_cmpint(CALL(stat_sys_access, P(own), X_OK), ==, -EACCES);
     g_assert_cmpint(CALL(stat_sys_access, P("/dev/null"), W_OK), ==, 0);
@@ -166,6 +164,73 @@ static void test_read_only(void)
     g_assert_cmpint(posix_map_check(fd, true), ==, -EACCES);
     g_assert_cmpint(posix_map_check(fd, false), ==, 0);
     CALL(fd_sys_close, fd);
+}
+
+/* Errors as Linux has them where a file system is mounted read-only. */
+static void test_changes(void)
+{
+    static const char own[] = "/srv/own", fresh[] = "/srv/new";
+    static const char none[] = "/none/new", dot[] = "/srv/.", up[] = "/srv/..";
+
+    g_assert_cmpint(CALL(path_sys_unlink, P(own)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_unlink, P(fresh)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_unlink, P(none)), ==, -ENOENT);
+    g_assert_cmpint(CALL(path_sys_unlink, P("/")), ==, -EISDIR);
+    g_assert_cmpint(CALL(path_sys_unlink, P("")), ==, -ENOENT);
+    g_assert_cmpint(CALL(path_sys_rmdir, P(dot)), ==, -EINVAL);
+    g_assert_cmpint(CALL(path_sys_rmdir, P(up)), ==, -ENOTEMPTY);
+    g_assert_cmpint(CALL(path_sys_rmdir, P("/")), ==, -EBUSY);
+    g_assert_cmpint(CALL(path_sys_unlinkat, PATH_AT_FDCWD, P(own), 1), ==,
+                    -EINVAL);
+    g_assert_cmpint(CALL(path_sys_unlinkat, 99, P("own"), 0), ==, -EBADF);
+    g_assert_cmpint(CALL(path_sys_rename, P(own), P(fresh)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_rename, P(dot), P(fresh)), ==, -EBUSY);
+    g_assert_cmpint(CALL(path_sys_rename, P(own), P("/proc/x")), ==, -EXDEV);
+    g_assert_cmpint(CALL(path_sys_renameat2, PATH_AT_FDCWD, P(own),
+                         PATH_AT_FDCWD, P(fresh), 8),
+                    ==, -EINVAL);
+    g_assert_cmpint(CALL(path_sys_mkdir, P("/srv/new/")), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_mkdir, P(own)), ==, -EEXIST);
+    g_assert_cmpint(CALL(path_sys_mkdir, P(up)), ==, -EEXIST);
+    g_assert_cmpint(CALL(path_sys_mkdir, P(none)), ==, -ENOENT);
+    g_assert_cmpint(CALL(path_sys_mkdir, P("/srv/own/new")), ==, -ENOTDIR);
+    g_assert_cmpint(CALL(path_sys_mknod, P(fresh), S_IFIFO), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_mknod, P(fresh), S_IFDIR), ==, -EPERM);
+    g_assert_cmpint(CALL(path_sys_symlink, P("x"), P(fresh)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_symlink, P("x"), P("/srv/new/")), ==,
+                    -ENOENT);
+    g_assert_cmpint(CALL(path_sys_symlink, P(""), P(fresh)), ==, -ENOENT);
+    g_assert_cmpint(CALL(path_sys_link, P(own), P(fresh)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_link, P(fresh), P(fresh)), ==, -ENOENT);
+    g_assert_cmpint(CALL(path_sys_change, P(own)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_change, P(fresh)), ==, -ENOENT);
+    g_assert_cmpint(CALL(path_sys_change_link, P(own)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_change_fd, 99), ==, -EBADF);
+    g_assert_cmpint(CALL(path_sys_fchmodat, PATH_AT_FDCWD, P(own)), ==, -EROFS);
+    g_assert_cmpint(CALL(path_sys_truncate, P(own), -1), ==, -EINVAL);
+    g_assert_cmpint(CALL(path_sys_truncate, P("/srv"), 0), ==, -EISDIR);
+    g_assert_cmpint(CALL(path_sys_truncate, P("/dev/null"), 0), ==, -EINVAL);
+    g_assert_cmpint(CALL(path_sys_truncate, P(own), 0), ==, -EROFS);
+}
+
+static void test_statfs(void)
+{
+    struct statfs fs;
+
+    g_assert_cmpint(CALL(stat_sys_statfs, P("/"), P(&fs)), ==, 0);
+    g_assert_cmpuint(fs.f_blocks, >, 0);
+    g_assert_cmpuint(fs.f_files, >, MANY);
+    g_assert_cmpuint(fs.f_bfree, ==, 0);
+    g_assert_cmpuint(fs.f_namelen, ==, 255);
+    g_assert_true(fs.f_flags & 1); /* ST_RDONLY */
+    g_assert_cmpint(CALL(stat_sys_statfs, P("/none"), P(&fs)), ==, -ENOENT);
+}
+
+static void test_attributes(void)
+{
+    g_assert_cmpint(CALL(stat_sys_xattr, P("/srv/own")), ==, -EOPNOTSUPP);
+    g_assert_cmpint(CALL(stat_sys_lxattr, P("/none")), ==, -ENOENT);
+    g_assert_cmpint(CALL(stat_sys_fxattr, 99), ==, -EBADF);
 }
 
 static void test_seek(void)
@@ -345,6 +410,9 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/files/defaults", test_defaults);
     g_test_add_func("/libc/files/generated", test_generated);
     g_test_add_func("/libc/files/read-only", test_read_only);
+    g_test_add_func("/libc/files/changes", test_changes);
+    g_test_add_func("/libc/files/statfs", test_statfs);
+    g_test_add_func("/libc/files/attributes", test_attributes);
     g_test_add_func("/libc/files/seek", test_seek);
     g_test_add_func("/libc/files/list", test_list);
     g_test_add_func("/libc/files/list-grows", test_list_grows);

@@ -3,7 +3,8 @@
 # guest-libc/posix.mk - descriptors and sockets; libsluice for programs
 
 LIBC_POSIX := bytes calls defaults device epoll eventfd fd file io line pair path \
-	pipe poll signalfd sluice socket socket-data socket-message sockopt sockopt-dgram \
+	pipe poll signalfd sluice socket socket-control socket-data \
+	socket-message sockopt sockopt-ip sockopt-table sockopt-tcp \
 	stat stdio timerfd tree tree-file uio wait
 LIBC_POSIX += directory fd-control made-file path-change text
 LIBC_POSIX += proc proc-cpu proc-fd proc-maps proc-process proc-system proc-task

@@ -8,7 +8,7 @@
 
 /* dgram.c */
 extern struct list dgram_all; /* of struct dgram.node */
-/* @p is taken over. */
+/* @p is taken over; from within lwIP's input: the rest is in its header. */
 void dgram_deliver(struct dgram *d, struct pbuf *p, uint32_t from_address,
                    uint16_t from_port);
 /* An error that the peer or a router reported: positive errno. */
@@ -24,6 +24,11 @@ void dgram_unreachable(uint16_t local_port, const struct sock_addr *remote,
 /* names.c; ports in network byte order */
 bool name_udp_is_free(const struct dgram *d, const struct sock_addr *name);
 uint16_t name_udp_free_port(const struct dgram *d, uint32_t address);
+
+static inline uint8_t dgram_ttl(const struct dgram *d)
+{
+    return d->opt.ttl < 0 ? OPTION_TTL_DEFAULT : (uint8_t)d->opt.ttl;
+}
 
 /* icmp.c: of kinds PING and RAW; as the functions of dgram.h */
 long icmp_bind(struct dgram *d, const struct sock_addr *local);

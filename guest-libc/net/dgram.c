@@ -22,7 +22,7 @@
 struct dgram_packet {
     struct list node;
     struct pbuf *p;
-    struct sock_addr from;
+    struct dgram_info info;
 };
 
 struct list dgram_all = LIST_INIT(dgram_all);
@@ -51,6 +51,21 @@ static void queue_drop_first(struct dgram *d)
     heap_free(packet);
 }
 
+/* What lwIP knows of the packet that it works on. */
+static void info_fill(struct dgram_info *info, const struct dgram *d)
+{
+    const struct ip_hdr *ip = ip4_current_header();
+
+    info->to.address = ip4_current_dest_addr()->addr;
+    info->to.port = d->pcb ? lwip_htons(d->pcb->local_port) : 0;
+    info->ttl = IPH_TTL(ip);
+    info->tos = IPH_TOS(ip);
+    info->device = net_is_inner(ip4_current_src_addr()->addr)
+                       ? OPTION_DEVICE_LO
+                       : OPTION_DEVICE_NIC;
+    info->wall_ns = prim_wall_ns();
+}
+
 /**
  * dgram_deliver() - a datagram arrived
  * @d: whose it is
@@ -58,16 +73,16 @@ static void queue_drop_first(struct dgram *d)
  * @from_address: sender, network byte order like the next
  * @from_port: its port
  *
- * Context: lock held.
+ * Context: lock held; from within lwIP's input.
  */
 void dgram_deliver(struct dgram *d, struct pbuf *p, uint32_t from_address,
                    uint16_t from_port)
 {
     struct dgram_packet *packet = NULL;
     bool full = !list_empty(&d->queue) &&
-                d->queued_bytes + packet_cost(p) > d->rcvbuf_bytes;
+                d->queued_bytes + packet_cost(p) > d->opt.rcvbuf_bytes;
 
-    if (!full && !d->rx_end) {
+    if (!full) {
         packet = heap_zalloc(sizeof(*packet));
     }
     if (!packet) {
@@ -75,8 +90,9 @@ void dgram_deliver(struct dgram *d, struct pbuf *p, uint32_t from_address,
         return;
     }
     packet->p = p;
-    packet->from.address = from_address;
-    packet->from.port = from_port;
+    info_fill(&packet->info, d);
+    packet->info.from.address = from_address;
+    packet->info.from.port = from_port;
     d->queued_bytes += packet_cost(p);
     list_append(&d->queue, &packet->node);
     file_wake(&d->file, EPOLLIN);
@@ -234,18 +250,40 @@ static long udp_attach(struct dgram *d, const struct sock_addr *local)
 /* A port, if it has none yet. */
 static long udp_need_port(struct dgram *d)
 {
-    static const struct sock_addr any;
+    return d->pcb ? 0 : udp_attach(d, &d->local);
+}
 
-    return d->pcb ? 0 : udp_attach(d, &any);
+static err_t udp_send_as_said(struct dgram *d, struct pbuf *p,
+                              const ip_addr_t *to, uint16_t port,
+                              const struct dgram_control *control)
+{
+    ip_addr_t source = { .addr = control->source };
+    struct netif *netif = control->device
+                              ? netif_get_by_index((u8_t)control->device)
+                              : ip4_route_src(&source, to);
+
+    if (!netif) {
+        return ERR_RTE;
+    }
+    return control->source
+               ? udp_sendto_if_src(d->pcb, p, to, port, netif, &source)
+               : udp_sendto_if(d->pcb, p, to, port, netif);
 }
 
 static long udp_send_pbuf(struct dgram *d, struct pbuf *p,
-                          const struct sock_addr *to)
+                          const struct sock_addr *to,
+                          const struct dgram_control *control)
 {
     ip_addr_t address = { .addr = to->address };
+    uint16_t port = lwip_ntohs(to->port);
+    err_t err;
 
-    return dgram_errno(d,
-                       udp_sendto(d->pcb, p, &address, lwip_ntohs(to->port)));
+    d->pcb->ttl = control->ttl < 0 ? dgram_ttl(d) : (u8_t)control->ttl;
+    d->pcb->tos = control->tos < 0 ? d->opt.tos : (u8_t)control->tos;
+    err = control->source || control->device
+              ? udp_send_as_said(d, p, &address, port, control)
+              : udp_sendto(d->pcb, p, &address, port);
+    return dgram_errno(d, err);
 }
 
 /* -- life --------------------------------------------------------------------- */
@@ -265,9 +303,7 @@ struct dgram *dgram_create(enum dgram_kind kind, uint32_t flags)
     if (d) {
         file_init(&d->file, &dgram_ops, flags);
         d->kind = kind;
-        d->ttl = DGRAM_TTL_DEFAULT;
-        d->rcvbuf_bytes = DGRAM_RCVBUF_DEFAULT;
-        d->sndbuf_bytes = DGRAM_RCVBUF_DEFAULT;
+        sock_options_init(&d->opt, OPTION_DGRAM_BYTES);
         list_init(&d->queue);
         list_append(&dgram_all, &d->node);
     }
@@ -299,8 +335,9 @@ void dgram_apply_options(struct dgram *d)
     if (!d->pcb) {
         return;
     }
-    d->pcb->ttl = d->ttl;
-    d->pcb->tos = d->tos;
+    d->pcb->ttl = dgram_ttl(d);
+    d->pcb->tos = d->opt.tos;
+    udp_bind_netif(d->pcb, netif_get_by_index(d->opt.device));
 }
 
 /* -- names -------------------------------------------------------------------- */
@@ -323,13 +360,39 @@ static bool is_broadcast(uint32_t address)
  */
 long dgram_bind(struct dgram *d, const struct sock_addr *local)
 {
-    if (!link_is_ours(local->address) && !is_broadcast(local->address)) {
+    long ret;
+
+    if (!d->opt.freebind && !link_is_ours(local->address) &&
+        !is_broadcast(local->address)) {
         return -EADDRNOTAVAIL;
     }
     if (d->kind != DGRAM_UDP) {
         return icmp_bind(d, local);
     }
-    return d->pcb ? -EINVAL : udp_attach(d, local);
+    if (d->pcb) {
+        return -EINVAL;
+    }
+    ret = udp_attach(d, local);
+    if (!ret) {
+        d->local = *local;
+        d->port_named = local->port != 0;
+    }
+    return ret;
+}
+
+/* Nowhere and anywhere: a port that nobody named is given back. */
+static void dgram_disconnect(struct dgram *d)
+{
+    static const struct sock_addr none;
+
+    d->connected = false;
+    d->remote = none;
+    if (d->pcb && d->port_named) {
+        udp_disconnect(d->pcb);
+    } else if (d->pcb) {
+        udp_remove(d->pcb);
+        d->pcb = NULL;
+    }
 }
 
 /**
@@ -346,10 +409,7 @@ long dgram_connect(struct dgram *d, const struct sock_addr *remote)
     long ret;
 
     if (!remote) {
-        d->connected = false;
-        if (d->pcb) {
-            udp_disconnect(d->pcb);
-        }
+        dgram_disconnect(d);
         return 0;
     }
     if (!address.addr) {
@@ -358,7 +418,7 @@ long dgram_connect(struct dgram *d, const struct sock_addr *remote)
     if (!ip4_route(ip_2_ip4(&address))) {
         return -ENETUNREACH;
     }
-    if (is_broadcast(address.addr) && !d->broadcast) {
+    if (is_broadcast(address.addr) && !d->opt.broadcast) {
         return -EACCES;
     }
     if (d->kind == DGRAM_UDP) {
@@ -452,6 +512,16 @@ struct pbuf *dgram_pbuf(size_t len_bytes)
     return p;
 }
 
+/* From where: one of ours, by a way that there is. */
+static long check_control(const struct dgram_control *control)
+{
+    if (control->device > NET_INTERFACES ||
+        (control->device && !netif_get_by_index((u8_t)control->device))) {
+        return -ENODEV;
+    }
+    return link_is_ours(control->source) ? 0 : -EINVAL;
+}
+
 /* Where it goes: 0 and *ret_to, or why not. */
 static long send_check(struct dgram *d, const struct uio *uio,
                        const struct sock_addr *to, struct sock_addr *ret_to)
@@ -475,7 +545,7 @@ static long send_check(struct dgram *d, const struct uio *uio,
     if (d->tx_end) {
         return -EPIPE;
     }
-    return is_broadcast(ret_to->address) && !d->broadcast ? -EACCES : 0;
+    return is_broadcast(ret_to->address) && !d->opt.broadcast ? -EACCES : 0;
 }
 
 /**
@@ -483,12 +553,14 @@ static long send_check(struct dgram *d, const struct uio *uio,
  * @d: the socket; gets a port if it has none
  * @uio: all of the datagram
  * @to: where to, NULL: where it is connected to
+ * @control: how, if it is said
  *
  * Return: its length, -EAGAIN while the hold is full (@uio is as before), or
  *         another negative errno.
  * Context: lock held.
  */
-long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to)
+long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to,
+                const struct dgram_control *control)
 {
     size_t len_bytes = uio->left_bytes;
     struct uio before = *uio;
@@ -496,6 +568,7 @@ long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to)
     struct pbuf *p;
     long ret = send_check(d, uio, to, &dest);
 
+    ret = ret ? ret : check_control(control);
     if (!ret && d->kind == DGRAM_UDP) {
         ret = udp_need_port(d);
     }
@@ -510,7 +583,7 @@ long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to)
         ret = uio_copy_in(uio, q->payload, q->len);
     }
     if (!ret) {
-        ret = d->kind == DGRAM_UDP ? udp_send_pbuf(d, p, &dest)
+        ret = d->kind == DGRAM_UDP ? udp_send_pbuf(d, p, &dest, control)
                                    : icmp_send(d, p, dest.address);
     }
     pbuf_free(p);
@@ -526,15 +599,15 @@ long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to)
  * @d: the socket
  * @uio: where to; what does not fit is lost
  * @peek: leave it in the queue
- * @ret_from: who sent it
+ * @ret_info: who sent it, and what else is known of it
  * @ret_bytes: its whole length
  *
- * Return: bytes copied, -EAGAIN, -EFAULT (the datagram is gone), 0 after
- *         shutdown, or an error that somebody reported, once.
+ * Return: bytes copied, -EAGAIN, -EFAULT (the datagram is gone), or an error
+ *         that somebody reported, once.
  * Context: lock held.
  */
 long dgram_recv(struct dgram *d, struct uio *uio, bool peek,
-                struct sock_addr *ret_from, size_t *ret_bytes)
+                struct dgram_info *ret_info, size_t *ret_bytes)
 {
     struct dgram_packet *packet = queue_first(d);
     size_t done = 0;
@@ -544,11 +617,11 @@ long dgram_recv(struct dgram *d, struct uio *uio, bool peek,
         return -dgram_take_error(d);
     }
     if (!packet) {
-        memset(ret_from, 0, sizeof(*ret_from));
+        memset(ret_info, 0, sizeof(*ret_info));
         *ret_bytes = 0;
-        return d->rx_end ? 0 : -EAGAIN;
+        return -EAGAIN;
     }
-    *ret_from = packet->from;
+    *ret_info = packet->info;
     *ret_bytes = packet->p->tot_len;
     for (struct pbuf *q = packet->p; q && uio->left_bytes && !ret;
          q = q->next) {
@@ -574,14 +647,11 @@ long dgram_recv(struct dgram *d, struct uio *uio, bool peek,
  */
 long dgram_shutdown(struct dgram *d, bool rx, bool tx)
 {
-    if (!d->connected) {
-        return -ENOTCONN;
-    }
     d->rx_end |= rx;
     d->tx_end |= tx;
     file_wake(&d->file, EPOLLIN | EPOLLOUT | EPOLLRDHUP |
                             (d->rx_end && d->tx_end ? EPOLLHUP : 0));
-    return 0;
+    return d->connected ? 0 : -ENOTCONN;
 }
 
 /**
@@ -606,32 +676,43 @@ static uint32_t dgram_events(struct file *file)
     return (queue_first(d) || d->rx_end ? EPOLLIN | EPOLLRDNORM : 0) |
            (d->rx_end ? EPOLLRDHUP : 0) |
            (d->rx_end && d->tx_end ? EPOLLHUP : 0) |
-           (d->tx_waits ? 0 : EPOLLOUT | EPOLLWRNORM) |
+           (d->tx_waits ? 0 : EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND) |
            (d->error ? EPOLLERR : 0);
 }
 
 static long dgram_read(struct file *file, struct uio *uio)
 {
-    struct sock_addr from;
+    struct dgram *d = dgram_of(file);
+    struct dgram_info info;
     size_t bytes;
+    long ret;
 
     /* A read of nothing takes nothing. */
-    return uio->left_bytes
-               ? dgram_recv(dgram_of(file), uio, false, &from, &bytes)
-               : 0;
+    ret = uio->left_bytes ? dgram_recv(d, uio, false, &info, &bytes) : 0;
+    /* Only who would wait is told of the end, as on Linux. */
+    return ret == -EAGAIN && d->rx_end && !(file->flags & O_NONBLOCK) ? 0 : ret;
 }
 
 static long dgram_write(struct file *file, struct uio *uio)
 {
-    return dgram_send(dgram_of(file), uio, NULL);
+    static const struct dgram_control nothing = { .ttl = -1, .tos = -1 };
+
+    return dgram_send(dgram_of(file), uio, NULL, &nothing);
 }
 
 static long dgram_ioctl(struct file *file, uint64_t request, uint64_t user_arg)
 {
     struct dgram_packet *packet = queue_first(dgram_of(file));
-    uint32_t value = packet ? packet->p->tot_len : 0;
+    uint32_t value = 0;
 
-    if (request != LINUX_FIONREAD) {
+    switch (request) {
+    case LINUX_FIONREAD:
+        value = packet ? packet->p->tot_len : 0;
+        break;
+    case LINUX_SIOCOUTQ:
+        /* What is sent has left, or is refused. */
+        break;
+    default:
         return -ENOTTY;
     }
     return copy_to_user(user_arg, &value, sizeof(value));

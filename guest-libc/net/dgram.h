@@ -26,28 +26,36 @@ enum dgram_kind {
     DGRAM_RAW,
 };
 
-/* As on Linux: what a queue holds by default, and what may be asked for. */
-#define DGRAM_RCVBUF_DEFAULT 212992u
-#define DGRAM_RCVBUF_MIN     2304u
-#define DGRAM_RCVBUF_MAX     425984u
+/* What is known of a datagram that came. */
+struct dgram_info {
+    struct sock_addr from, to;
+    uint64_t wall_ns; /* when it came, since 1970 */
+    uint8_t device;   /* OPTION_DEVICE_* */
+    uint8_t ttl, tos;
+};
 
-#define DGRAM_TTL_DEFAULT    64u
+/* What sendmsg() asks for, for one datagram. */
+struct dgram_control {
+    uint32_t source;  /* 0: not said; network byte order */
+    uint32_t device;  /* 0: any */
+    int32_t ttl, tos; /* -1: the socket's */
+};
 
 struct dgram {
     struct file file;
     enum dgram_kind kind;
     struct list node;        /* of all of them */
     struct udp_pcb *pcb;     /* UDP: once it has a port */
-    struct sock_addr local;  /* PING, RAW */
+    struct sock_addr local;  /* what bind() said; PING, RAW: all of it */
     struct sock_addr remote; /* if @connected */
     int error;               /* positive errno, reported once */
     bool connected;
+    bool port_named;     /* by bind(): it outlives connect() to nowhere */
     bool rx_end, tx_end; /* shut down */
     bool tx_waits;       /* the hold was full */
-    bool reuse, reuseport, broadcast;
-    uint8_t ttl, tos;
+    bool reuse, reuseport;
     uint32_t icmp_filter; /* RAW: types that are not wanted */
-    uint32_t rcvbuf_bytes, sndbuf_bytes;
+    struct sock_options opt;
     struct list queue;     /* of struct dgram_packet, oldest first */
     uint32_t queued_bytes; /* with what keeping them costs */
 };
@@ -67,13 +75,14 @@ long dgram_bind(struct dgram *d, const struct sock_addr *local);
 long dgram_connect(struct dgram *d, const struct sock_addr *remote);
 void dgram_local(struct dgram *d, struct sock_addr *ret_local);
 /* All of @uio as one datagram; @to NULL: to whom it is connected. */
-long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to);
+long dgram_send(struct dgram *d, struct uio *uio, const struct sock_addr *to,
+                const struct dgram_control *control);
 /*
  * The oldest datagram, what does not fit of it is lost: bytes copied.
- * @ret_from and @ret_bytes (its whole length) are set then.
+ * @ret_info and @ret_bytes (its whole length) are set then.
  */
 long dgram_recv(struct dgram *d, struct uio *uio, bool peek,
-                struct sock_addr *ret_from, size_t *ret_bytes);
+                struct dgram_info *ret_info, size_t *ret_bytes);
 long dgram_shutdown(struct dgram *d, bool rx, bool tx);
 int dgram_take_error(struct dgram *d);
 /* Options of the struct have changed. */

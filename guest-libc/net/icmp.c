@@ -233,7 +233,7 @@ long icmp_send(struct dgram *d, struct pbuf *p, uint32_t to_address)
     if (ret) {
         return ret;
     }
-    icmp_pcb->ttl = d->ttl;
-    icmp_pcb->tos = d->tos;
+    icmp_pcb->ttl = dgram_ttl(d);
+    icmp_pcb->tos = d->opt.tos;
     return dgram_errno(d, raw_sendto(icmp_pcb, p, &address));
 }

@@ -30,6 +30,22 @@ bool net_is_local(void);
 /* Our address, network byte order; 0: none. */
 uint32_t net_address(void);
 
+/* interface.c: as programs see them; addresses in network byte order */
+#define NET_INTERFACES 2u /* they are numbered from 1: lo, eth0 */
+struct net_interface {
+    const char *name;
+    uint32_t address, netmask, broadcast, gateway; /* 0: none */
+    uint32_t mtu;
+    uint8_t mac[6];
+    bool loopback;
+};
+/* False: there is none of that number. */
+bool net_interface(uint32_t index, struct net_interface *ret_interface);
+/* An address of ours, or of loopback: what goes there does not leave. */
+bool net_is_inner(uint32_t address);
+/* The number of that name, 0: none. */
+uint32_t net_interface_named(const char *name);
+
 /* abandon.c, link.c: what R2 asks for; addresses in network byte order */
 /*
  * Give up every TCP connection that leaves this process: with a reset to its

@@ -267,7 +267,8 @@ int sock_take_error(struct sock *s)
 /* Whether a read, and whether a write is worth its while. */
 static uint32_t data_events(struct sock *s)
 {
-    uint32_t events = s->rx_bytes ? EPOLLIN | EPOLLRDNORM : 0;
+    uint32_t wanted_bytes = (uint32_t)s->opt.rcvlowat_bytes;
+    uint32_t events = s->rx_bytes >= wanted_bytes ? EPOLLIN | EPOLLRDNORM : 0;
 
     if (s->tx_end || sock_is_closed(s) || sock_has_room(s)) {
         events |= EPOLLOUT | EPOLLWRNORM;

@@ -196,15 +196,8 @@ static void sock_inherit(struct sock *s, const struct sock *listener)
 {
     s->reuse = listener->reuse;
     s->reuseport = listener->reuseport;
-    s->nodelay = listener->nodelay;
-    s->keepalive = listener->keepalive;
-    s->linger = listener->linger;
-    s->linger_s = listener->linger_s;
-    s->keep_idle_ms = listener->keep_idle_ms;
-    s->keep_intvl_ms = listener->keep_intvl_ms;
-    s->keep_cnt = listener->keep_cnt;
-    s->rcvbuf_bytes = listener->rcvbuf_bytes;
-    s->sndbuf_bytes = listener->sndbuf_bytes;
+    s->opt = listener->opt;
+    s->opt.cookie = 0;
     s->file.rx_timeout_ns = listener->file.rx_timeout_ns;
     s->file.tx_timeout_ns = listener->file.tx_timeout_ns;
 }
@@ -251,9 +244,7 @@ struct sock *sock_create(uint32_t flags)
         file_init(&s->file, &sock_ops, flags);
         list_init(&s->accepted);
         list_init(&s->accept_node);
-        s->keep_idle_ms = 7200 * 1000;
-        s->keep_intvl_ms = 75 * 1000;
-        s->keep_cnt = 9;
+        sock_options_init(&s->opt, OPTION_STREAM_BYTES);
     }
     return s;
 }
@@ -295,7 +286,8 @@ static void sock_end(struct sock *s)
         return;
     }
     pcb = sock_detach(s);
-    if (unread || (s->linger && !s->linger_s) || tcp_close(pcb) != ERR_OK) {
+    if (unread || (s->opt.linger && !s->opt.linger_s) ||
+        tcp_close(pcb) != ERR_OK) {
         tcp_abort(pcb);
     }
 }
@@ -314,8 +306,8 @@ void sock_drop_accepted(struct sock *s)
 
         list_remove(&child->accept_node);
         /* Nobody will ever serve it. */
-        child->linger = true;
-        child->linger_s = 0;
+        child->opt.linger = true;
+        child->opt.linger_s = 0;
         file_release(&child->file);
     }
 }
@@ -352,19 +344,22 @@ void sock_apply_options(struct sock *s)
     if (s->state == SOCK_LISTENING) {
         return;
     }
-    if (s->nodelay) {
+    pcb->tos = s->opt.tos;
+    pcb->ttl = s->opt.ttl < 0 ? OPTION_TTL_DEFAULT : s->opt.ttl;
+    tcp_bind_netif(pcb, netif_get_by_index(s->opt.device));
+    if (s->opt.nodelay) {
         tcp_nagle_disable(pcb);
     } else {
         tcp_nagle_enable(pcb);
     }
-    if (s->keepalive) {
+    if (s->opt.keepalive) {
         ip_set_option(pcb, SOF_KEEPALIVE);
     } else {
         ip_reset_option(pcb, SOF_KEEPALIVE);
     }
-    pcb->keep_idle = s->keep_idle_ms;
-    pcb->keep_intvl = s->keep_intvl_ms;
-    pcb->keep_cnt = s->keep_cnt;
+    pcb->keep_idle = s->opt.keep_idle_s * 1000;
+    pcb->keep_intvl = s->opt.keep_intvl_s * 1000;
+    pcb->keep_cnt = s->opt.keep_cnt;
     /* A nearer keep-alive than the stopped clock knows of. */
     clock_touch();
 }
@@ -423,7 +418,7 @@ long sock_bind(struct sock *s, const struct sock_addr *local)
     if (s->state != SOCK_NEW || s->local.port) {
         return -EINVAL;
     }
-    if (!link_is_ours(local->address)) {
+    if (!s->opt.freebind && !link_is_ours(local->address)) {
         return -EADDRNOTAVAIL;
     }
     if (!name.port) {
@@ -701,10 +696,26 @@ uint32_t sock_unsent(const struct sock *s)
                                                 : 0;
 }
 
+/* Bytes of those that were not sent yet (SIOCOUTQNSD). */
+static uint32_t sock_queued(const struct sock *s)
+{
+    return s->pcb && s->state == SOCK_CONNECTED
+               ? s->pcb->snd_lbb - s->pcb->snd_nxt
+               : 0;
+}
+
 static long sock_read(struct file *file, struct uio *uio)
 {
+    struct sock *s = sock_of(file);
+    size_t least = uio_min(uio, (size_t)s->opt.rcvlowat_bytes);
+
+    /* SO_RCVLOWAT: who waits, waits for so many. */
+    if (s->rx_bytes < least && !s->rx_end && !s->error && !sock_is_closed(s) &&
+        !(file->flags & O_NONBLOCK)) {
+        return -EAGAIN;
+    }
     /* A read of nothing asks nothing. */
-    return uio->left_bytes ? sock_recv(sock_of(file), uio, 0) : 0;
+    return uio->left_bytes ? sock_recv(s, uio, 0) : 0;
 }
 
 static long sock_write(struct file *file, struct uio *uio)
@@ -715,13 +726,26 @@ static long sock_write(struct file *file, struct uio *uio)
 static long sock_ioctl(struct file *file, uint64_t request, uint64_t user_arg)
 {
     struct sock *s = sock_of(file);
-    uint32_t value;
+    bool listens = s->state == SOCK_LISTENING;
+    uint32_t value = 0;
 
-    if (request != LINUX_FIONREAD) {
+    switch (request) {
+    case LINUX_FIONREAD:
+        value = s->rx_bytes;
+        break;
+    case LINUX_SIOCOUTQ:
+        value = listens ? 0 : sock_unsent(s);
+        break;
+    case LINUX_SIOCOUTQNSD:
+        value = listens ? 0 : sock_queued(s);
+        break;
+    case LINUX_SIOCATMARK:
+        /* There is no urgent data. */
+        return copy_to_user(user_arg, &value, sizeof(value));
+    default:
         return -ENOTTY;
     }
-    value = s->rx_bytes;
-    return copy_to_user(user_arg, &value, sizeof(value));
+    return listens ? -EINVAL : copy_to_user(user_arg, &value, sizeof(value));
 }
 
 const struct file_ops sock_ops = {

@@ -9,6 +9,7 @@
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
 
+#include "guest-libc/net/options.h"
 #include "guest-libc/posix/file.h"
 
 struct tcp_pcb;
@@ -50,12 +51,9 @@ struct sock {
     bool tx_waits;                  /* a write found no room */
     bool tx_starved;                /* or no memory: until something is sent */
     bool reuse, reuseport;          /* SO_REUSEADDR, SO_REUSEPORT */
-    bool nodelay, keepalive, linger;
-    uint16_t linger_s;
-    uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
-    uint32_t rcvbuf_bytes, sndbuf_bytes; /* as asked for; of no effect */
-    struct pbuf *rx_head, *rx_tail;      /* received, in order */
-    uint32_t rx_offset;                  /* taken of rx_head */
+    struct sock_options opt;
+    struct pbuf *rx_head, *rx_tail; /* received, in order */
+    uint32_t rx_offset;             /* taken of rx_head */
     uint32_t rx_bytes;
     struct list accepted; /* LISTENING: of accept_node */
     struct list accept_node;
@@ -68,6 +66,9 @@ struct sock {
  * meaning on Linux either, and nobody is told of it.
  */
 #define SOCK_EVENT_MORE EPOLLMSG
+
+/* More than half of the window would never come (SO_RCVLOWAT). */
+#define SOCK_LOWAT_MAX  (256 * 1024)
 
 extern const struct file_ops sock_ops;
 

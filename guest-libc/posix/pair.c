@@ -2,16 +2,26 @@
 /* pair.c - socketpair(AF_UNIX, SOCK_STREAM): two byte queues, one each way */
 #include <sys/socket.h>
 #include "guest-libc/net/heap.h"
+#include "guest-libc/net/sock.h"
 #include "guest-libc/posix/bytes.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/pair.h"
+#include "guest-libc/sys/thread.h"
 
+/*
+ * What one end says of its directions holds for the other's, too, so each keeps
+ * both; an end that is closed has ended both of the other's.
+ */
 struct pair {
     struct file file;
     struct pair *peer; /* NULL: closed */
     struct bytes rx;   /* what the peer wrote */
     bool rx_end, tx_end;
+    int error; /* positive errno, reported once */
+    struct sock_options opt;
 };
+
+#define PAIR_EVENTS (EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP)
 
 static const struct file_ops pair_ops;
 
@@ -23,24 +33,79 @@ static struct pair *pair_self(struct file *file)
 static uint32_t pair_events(struct file *file)
 {
     struct pair *p = pair_self(file);
-    bool ended = p->rx_end || !p->peer || p->peer->tx_end;
     bool room = !p->peer || bytes_room(&p->peer->rx) >= BYTES_ATOMIC;
 
-    return (p->rx.count || ended ? EPOLLIN | EPOLLRDNORM : 0) |
-           (room ? EPOLLOUT | EPOLLWRNORM : 0) | (ended ? EPOLLRDHUP : 0) |
-           (!p->peer || (ended && p->tx_end) ? EPOLLHUP : 0);
+    return (p->error ? EPOLLERR : 0) |
+           (p->rx.count || p->rx_end ? EPOLLIN | EPOLLRDNORM : 0) |
+           (room ? EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND : 0) |
+           (p->rx_end ? EPOLLRDHUP : 0) |
+           (p->rx_end && p->tx_end ? EPOLLHUP : 0);
 }
 
-static long pair_read(struct file *file, struct uio *uio)
+/**
+ * pair_unread() - how many bytes wait for a read
+ * @p: one end
+ *
+ * Return: bytes.
+ * Context: lock held.
+ */
+uint32_t pair_unread(const struct pair *p)
+{
+    return p->rx.count;
+}
+
+/**
+ * pair_is_over() - will nothing come any more?
+ * @p: one end
+ *
+ * Return: whether.
+ * Context: lock held.
+ */
+bool pair_is_over(const struct pair *p)
+{
+    return p->rx_end || p->error;
+}
+
+/**
+ * pair_take_error() - the pending error, which is then forgotten
+ * @file: one end
+ *
+ * Return: a positive errno or 0.
+ * Context: lock held.
+ */
+int pair_take_error(struct file *file)
 {
     struct pair *p = pair_self(file);
+    int error = p->error;
+
+    p->error = 0;
+    return error;
+}
+
+/**
+ * pair_recv() - take what the peer wrote
+ * @p: one end
+ * @uio: where to
+ * @peek: leave it
+ *
+ * Return: bytes, 0 at the end, -EAGAIN, -EFAULT, or an error, once.
+ * Context: lock held.
+ */
+long pair_recv(struct pair *p, struct uio *uio, bool peek)
+{
     long ret;
 
-    if (!uio->left_bytes) {
-        return 0;
-    }
     if (!p->rx.count) {
-        return p->peer && !p->peer->tx_end && !p->rx_end ? -EAGAIN : 0;
+        if (p->error) {
+            return -pair_take_error(&p->file);
+        }
+        return p->rx_end ? 0 : -EAGAIN;
+    }
+    if (peek) {
+        /* Of a copy: the queue itself does not move. */
+        struct bytes copy = p->rx;
+
+        return bytes_get(&copy, uio);
     }
     ret = bytes_get(&p->rx, uio);
     if (ret > 0 && p->peer) {
@@ -49,12 +114,17 @@ static long pair_read(struct file *file, struct uio *uio)
     return ret;
 }
 
+static long pair_read(struct file *file, struct uio *uio)
+{
+    return uio->left_bytes ? pair_recv(pair_self(file), uio, false) : 0;
+}
+
 static long pair_write(struct file *file, struct uio *uio)
 {
     struct pair *p = pair_self(file);
     long ret;
 
-    if (!p->peer || p->tx_end || p->peer->rx_end) {
+    if (p->tx_end) {
         return -EPIPE;
     }
     if (uio->left_bytes && !bytes_room(&p->peer->rx)) {
@@ -62,7 +132,7 @@ static long pair_write(struct file *file, struct uio *uio)
     }
     ret = bytes_put(&p->peer->rx, uio);
     if (ret > 0) {
-        file_wake(&p->peer->file, EPOLLIN);
+        file_wake(&p->peer->file, EPOLLIN | SOCK_EVENT_MORE);
     }
     return ret;
 }
@@ -70,10 +140,14 @@ static long pair_write(struct file *file, struct uio *uio)
 static void pair_release(struct file *file)
 {
     struct pair *p = pair_self(file);
+    struct pair *peer = p->peer;
 
-    if (p->peer) {
-        p->peer->peer = NULL;
-        file_wake(&p->peer->file, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP);
+    if (peer) {
+        peer->peer = NULL;
+        peer->rx_end = peer->tx_end = true;
+        /* The peer must not believe that it was read. */
+        peer->error = p->rx.count ? ECONNRESET : peer->error;
+        file_wake(&peer->file, PAIR_EVENTS | EPOLLERR);
     }
     bytes_free(&p->rx);
     heap_free(p);
@@ -81,10 +155,20 @@ static void pair_release(struct file *file)
 
 static long pair_ioctl(struct file *file, uint64_t request, uint64_t user_arg)
 {
-    if (request != LINUX_FIONREAD) {
+    struct pair *p = pair_self(file);
+    uint32_t value;
+
+    switch (request) {
+    case LINUX_FIONREAD:
+        value = p->rx.count;
+        break;
+    case LINUX_SIOCOUTQ:
+        value = p->peer ? p->peer->rx.count : 0;
+        break;
+    default:
         return -ENOTTY;
     }
-    return copy_to_user(user_arg, &pair_self(file)->rx.count, sizeof(uint32_t));
+    return copy_to_user(user_arg, &value, sizeof(value));
 }
 
 static const struct file_ops pair_ops = {
@@ -98,14 +182,39 @@ static const struct file_ops pair_ops = {
 };
 
 /**
- * pair_is() - is this one end of a socketpair?
+ * pair_of() - one end of a socketpair
  * @file: any file
  *
- * Return: whether.
+ * Return: it, or NULL if it is none.
  */
-bool pair_is(const struct file *file)
+struct pair *pair_of(struct file *file)
 {
-    return file->ops == &pair_ops;
+    return file->ops == &pair_ops ? pair_self(file) : NULL;
+}
+
+/**
+ * pair_options() - what setsockopt() gave an end
+ * @p: the end
+ *
+ * Return: the options.
+ */
+struct sock_options *pair_options(struct pair *p)
+{
+    return &p->opt;
+}
+
+/**
+ * pair_credentials() - who is at the other end
+ * @ret_pid: process
+ * @ret_uid: user
+ * @ret_gid: group
+ *
+ * It is this process: nobody else can be given an end.
+ */
+void pair_credentials(int32_t *ret_pid, int32_t *ret_uid, int32_t *ret_gid)
+{
+    *ret_pid = FIRST_TID;
+    *ret_uid = *ret_gid = 0;
 }
 
 /**
@@ -122,9 +231,11 @@ void pair_shutdown(struct file *file, bool rx, bool tx)
 
     p->rx_end |= rx;
     p->tx_end |= tx;
-    file_wake(file, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+    file_wake(file, PAIR_EVENTS);
     if (p->peer) {
-        file_wake(&p->peer->file, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+        p->peer->rx_end |= tx;
+        p->peer->tx_end |= rx;
+        file_wake(&p->peer->file, PAIR_EVENTS);
     }
 }
 
@@ -138,11 +249,17 @@ static struct pair *pair_make(uint32_t flags)
     }
     if (p) {
         file_init(&p->file, &pair_ops, O_RDWR | (flags & O_NONBLOCK));
+        sock_options_init(&p->opt, OPTION_DGRAM_BYTES);
     }
     return p;
 }
 
-/** pair_sys_socketpair() - socketpair(domain, type, protocol, fds) */
+/**
+ * pair_sys_socketpair() - socketpair(domain, type, protocol, fds)
+ *
+ * @linux call socketpair - SOCK_STREAM alone; no descriptors are passed
+ * @test guest/programs/recvflags.c "socketpair: MSG_PEEK"
+ */
 long pair_sys_socketpair(struct sys_args *a)
 {
     uint32_t type = (uint32_t)a->arg[1];
@@ -152,6 +269,9 @@ long pair_sys_socketpair(struct sys_args *a)
 
     if ((uint32_t)a->arg[0] != AF_UNIX) {
         return -EOPNOTSUPP;
+    }
+    if ((uint32_t)a->arg[2] && (uint32_t)a->arg[2] != AF_UNIX) {
+        return -EPROTONOSUPPORT;
     }
     if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM) {
         return -ESOCKTNOSUPPORT;

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pair.h - ends of a socketpair, for the calls that serve all sockets */
+/* pair.h - the two ends that socketpair() makes; the lock is held */
 #ifndef POSIX_PAIR_H
 #define POSIX_PAIR_H
 
+#include "guest-libc/net/options.h"
 #include "guest-libc/posix/file.h"
 
-bool pair_is(const struct file *file);
+struct pair;
+
+/* The end that @file is, or NULL. */
+struct pair *pair_of(struct file *file);
+struct sock_options *pair_options(struct pair *p);
 void pair_shutdown(struct file *file, bool rx, bool tx);
+int pair_take_error(struct file *file);
+/* Who is at the other end. */
+void pair_credentials(int32_t *ret_pid, int32_t *ret_uid, int32_t *ret_gid);
+/* Bytes, 0 at the end, -EAGAIN; @peek leaves them. */
+long pair_recv(struct pair *p, struct uio *uio, bool peek);
+/* How many bytes wait; whether no others will come. */
+uint32_t pair_unread(const struct pair *p);
+bool pair_is_over(const struct pair *p);
 
 #endif

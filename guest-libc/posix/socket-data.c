@@ -17,68 +17,85 @@ static bool may_wait(const struct file *file, uint32_t flags)
     return !(flags & MSG_DONTWAIT) && !(file->flags & O_NONBLOCK);
 }
 
+/* -- streams: TCP and socketpairs ------------------------------------------------ */
+
+static long stream_take(const struct socket *s, struct socket_transfer *t)
+{
+    uint32_t how = (t->flags & MSG_PEEK ? SOCK_RECV_PEEK : 0) |
+                   (t->flags & MSG_TRUNC ? SOCK_RECV_DISCARD : 0);
+
+    return s->tcp ? sock_recv(s->tcp, &t->uio, how)
+                  : pair_recv(s->pair, &t->uio, t->flags & MSG_PEEK);
+}
+
+static uint32_t stream_unread(const struct socket *s)
+{
+    return s->tcp ? s->tcp->rx_bytes : pair_unread(s->pair);
+}
+
+/* Will there be no more than what is there? */
+static bool stream_is_over(const struct socket *s)
+{
+    return s->tcp ? s->tcp->rx_end || s->tcp->error || sock_is_closed(s->tcp)
+                  : pair_is_over(s->pair);
+}
+
 /* How many bytes a receive waits for. */
-static uint64_t recv_target(const struct socket_transfer *t)
+static uint64_t recv_target(const struct socket *s,
+                            const struct socket_transfer *t)
 {
     uint64_t most = t->uio.left_bytes ? t->uio.left_bytes : 1;
+    uint64_t least = (uint64_t)s->opt->rcvlowat_bytes;
 
-    return t->flags & MSG_WAITALL ? most : 1;
+    return t->flags & MSG_WAITALL || least > most ? most : least;
 }
 
-/* May what a receive has seen so far be all that it gets? */
-static bool recv_is_over(struct sock *s, uint64_t have_bytes, uint64_t target)
-{
-    return have_bytes >= target || s->rx_end || s->error || sock_is_closed(s);
-}
-
-static long wait_more(struct sock *s, struct socket_transfer *t,
+static long wait_more(const struct socket *s, struct socket_transfer *t,
                       uint64_t deadline_ns)
 {
-    return may_wait(&s->file, t->flags)
-               ? file_wait_for_call(&s->file, SOCK_EVENT_MORE | EPOLLRDHUP,
+    return may_wait(s->file, t->flags)
+               ? file_wait_for_call(s->file, SOCK_EVENT_MORE | EPOLLRDHUP,
                                     deadline_ns)
                : -EAGAIN;
 }
 
 /* What is looked at stays, so it is looked at once: when enough is there. */
-static long peek_stream(struct sock *s, struct socket_transfer *t, uint32_t how)
+static long peek_stream(const struct socket *s, struct socket_transfer *t)
 {
-    uint64_t deadline_ns = wait_deadline(s->file.rx_timeout_ns);
-    uint64_t target = recv_target(t);
+    uint64_t deadline_ns = wait_deadline(s->file->rx_timeout_ns);
+    /* A socketpair does not wait for all of it, on Linux either. */
+    uint64_t target = s->tcp ? recv_target(s, t) : 1;
     long ret, waited = 0;
 
-    while (!recv_is_over(s, s->rx_bytes, target) && !waited) {
+    while (stream_unread(s) < target && !stream_is_over(s) && !waited) {
         waited = wait_more(s, t, deadline_ns);
     }
-    ret = sock_recv(s, &t->uio, how);
+    ret = stream_take(s, t);
     return ret == -EAGAIN && waited ? waited : ret;
 }
 
-static long recv_stream(struct sock *s, struct socket_transfer *t)
+static long recv_stream(const struct socket *s, struct socket_transfer *t)
 {
-    uint64_t deadline_ns = wait_deadline(s->file.rx_timeout_ns);
-    uint64_t target = recv_target(t);
-    uint32_t how = (t->flags & MSG_PEEK ? SOCK_RECV_PEEK : 0) |
-                   (t->flags & MSG_TRUNC ? SOCK_RECV_DISCARD : 0);
+    uint64_t deadline_ns = wait_deadline(s->file->rx_timeout_ns);
+    uint64_t target = recv_target(s, t);
     uint64_t done = 0;
     long ret;
 
     if (t->flags & MSG_PEEK) {
-        return peek_stream(s, t, how);
+        return peek_stream(s, t);
     }
     for (;;) {
-        ret = sock_recv(s, &t->uio, how);
+        ret = stream_take(s, t);
         if (ret > 0) {
             done += ret;
         } else if (ret != -EAGAIN) {
             return done ? (long)done : ret;
         }
-        if ((ret >= 0 && !t->uio.left_bytes) ||
-            (done && recv_is_over(s, done, target))) {
+        if (!t->uio.left_bytes && ret >= 0) {
             return done;
         }
-        if (ret > 0) {
-            continue;
+        if (done && (done >= target || stream_is_over(s))) {
+            return done;
         }
         ret = wait_more(s, t, deadline_ns);
         if (ret) {
@@ -111,6 +128,8 @@ static long send_stream(struct sock *s, struct socket_transfer *t)
     }
 }
 
+/* -- datagrams --------------------------------------------------------------------- */
+
 static long recv_dgram(struct dgram *d, struct socket_transfer *t)
 {
     uint64_t deadline_ns = wait_deadline(d->file.rx_timeout_ns);
@@ -118,14 +137,18 @@ static long recv_dgram(struct dgram *d, struct socket_transfer *t)
     long ret;
 
     do {
-        ret = dgram_recv(d, &t->uio, t->flags & MSG_PEEK, &t->name, &bytes);
+        ret = dgram_recv(d, &t->uio, t->flags & MSG_PEEK, &t->info, &bytes);
         if (ret >= 0) {
-            t->has_name = t->name.address != 0;
+            t->has_name = t->info.from.address != 0;
             t->ret_flags = bytes > (size_t)ret ? MSG_TRUNC : 0;
             return t->flags & MSG_TRUNC ? (long)bytes : ret;
         }
         if (ret != -EAGAIN || !may_wait(&d->file, t->flags)) {
             return ret;
+        }
+        if (d->rx_end) {
+            /* Only who would wait is told of the end, as on Linux. */
+            return 0;
         }
         ret = file_wait_for_call(&d->file, EPOLLIN | EPOLLRDHUP, deadline_ns);
     } while (!ret);
@@ -139,10 +162,10 @@ static long send_dgram(struct dgram *d, struct socket_transfer *t)
     long ret = 0;
 
     if (t->user_name) {
-        ret = socket_get_name(&to, t->user_name, t->name_bytes);
+        ret = socket_get_name(&to, t->user_name, t->name_bytes, true);
     }
     while (!ret) {
-        ret = dgram_send(d, &t->uio, t->user_name ? &to : NULL);
+        ret = dgram_send(d, &t->uio, t->user_name ? &to : NULL, &t->control);
         if (ret != -EAGAIN || !may_wait(&d->file, t->flags)) {
             return ret;
         }
@@ -151,34 +174,48 @@ static long send_dgram(struct dgram *d, struct socket_transfer *t)
     return ret;
 }
 
+/* -- any --------------------------------------------------------------------------- */
+
+/* There is no urgent data, and nobody can be given any. */
+static long no_urgent(const struct socket *s, bool out)
+{
+    return out || s->pair ? -EOPNOTSUPP : (s->tcp ? -EINVAL : 0);
+}
+
+static long send_any(const struct socket *s, struct socket_transfer *t)
+{
+    if (s->tcp) {
+        return send_stream(s->tcp, t);
+    }
+    if (s->dgram) {
+        return send_dgram(s->dgram, t);
+    }
+    if (t->user_name) {
+        return -EISCONN;
+    }
+    return file_write(s->file, &t->uio, t->flags & MSG_DONTWAIT);
+}
+
 static long transfer(uint64_t fd, struct socket_transfer *t, bool out)
 {
-    struct file *file = fd_file(fd);
-    struct socket socket;
-    long ret;
+    struct socket s;
+    long ret = socket_any(fd, &s);
 
-    if (file && pair_is(file)) {
-        file_hold(file);
-        ret = out ? file_write(file, &t->uio, t->flags & MSG_DONTWAIT)
-                  : file_read(file, &t->uio, t->flags & MSG_DONTWAIT);
-        file_release(file);
-        return ret;
+    if (!ret && t->flags & MSG_OOB) {
+        ret = no_urgent(&s, out);
     }
-    ret = socket_find(fd, &socket);
     if (ret) {
         return ret;
     }
-    if (t->flags & MSG_OOB) {
-        /* There is no urgent data, and nobody can be given any. */
-        return out ? -EOPNOTSUPP : -EINVAL;
-    }
-    file_hold(socket.file);
-    if (socket.tcp) {
-        ret = out ? send_stream(socket.tcp, t) : recv_stream(socket.tcp, t);
+    file_hold(s.file);
+    if (out) {
+        ret = send_any(&s, t);
     } else {
-        ret = out ? send_dgram(socket.dgram, t) : recv_dgram(socket.dgram, t);
+        ret = s.dgram ? recv_dgram(s.dgram, t) : recv_stream(&s, t);
+        t->wanted = *s.opt;
+        t->is_dgram = s.dgram != NULL;
     }
-    file_release(socket.file);
+    file_release(s.file);
     return ret;
 }
 
@@ -213,13 +250,19 @@ long socket_send(uint64_t fd, struct socket_transfer *t)
  */
 long socket_recv(uint64_t fd, struct socket_transfer *t)
 {
+    struct socket s;
     long ret;
 
     t->has_name = false;
     t->ret_flags = 0;
     lib_lock();
-    /* Nobody puts anything into the queue of errors. */
-    ret = t->flags & MSG_ERRQUEUE ? -EAGAIN : transfer(fd, t, false);
+    if (t->flags & MSG_ERRQUEUE) {
+        /* Nobody puts anything into the queue of errors. */
+        ret = socket_any(fd, &s);
+        ret = ret ? ret : -EAGAIN;
+    } else {
+        ret = transfer(fd, t, false);
+    }
     lib_unlock();
     return ret;
 }

@@ -12,17 +12,18 @@
 #include "guest-libc/posix/pair.h"
 #include "guest-libc/posix/socket.h"
 
-#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define SOCKET_FLAGS    (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define SOCKET_NAME_MAX 128u /* struct sockaddr_storage */
 
 /**
- * socket_find() - the socket of a descriptor
+ * socket_any() - the socket of a descriptor
  * @fd: the program's argument
  * @ret_socket: it, without a reference of the caller's own
  *
  * Return: 0, -EBADF, -ENOTSOCK.
  * Context: lock held.
  */
-long socket_find(uint64_t fd, struct socket *ret_socket)
+long socket_any(uint64_t fd, struct socket *ret_socket)
 {
     struct file *file = fd_file(fd);
 
@@ -32,7 +33,32 @@ long socket_find(uint64_t fd, struct socket *ret_socket)
     ret_socket->file = file;
     ret_socket->tcp = sock_of(file);
     ret_socket->dgram = dgram_of(file);
-    return ret_socket->tcp || ret_socket->dgram ? 0 : -ENOTSOCK;
+    ret_socket->pair = pair_of(file);
+    if (ret_socket->tcp) {
+        ret_socket->opt = &ret_socket->tcp->opt;
+    } else if (ret_socket->dgram) {
+        ret_socket->opt = &ret_socket->dgram->opt;
+    } else if (ret_socket->pair) {
+        ret_socket->opt = pair_options(ret_socket->pair);
+    } else {
+        return -ENOTSOCK;
+    }
+    return 0;
+}
+
+/**
+ * socket_find() - the socket of a descriptor, if it is one of the network
+ * @fd: the program's argument
+ * @ret_socket: it, without a reference of the caller's own
+ *
+ * Return: 0, -EBADF, -ENOTSOCK, -EOPNOTSUPP (a socketpair).
+ * Context: lock held.
+ */
+long socket_find(uint64_t fd, struct socket *ret_socket)
+{
+    long ret = socket_any(fd, ret_socket);
+
+    return ret ? ret : (ret_socket->pair ? -EOPNOTSUPP : 0);
 }
 
 /* Of a call that streams alone know: -EOPNOTSUPP for others. */
@@ -52,21 +78,24 @@ static long stream_find(uint64_t fd, struct sock **ret_sock)
  * @ret_addr: the address
  * @user_addr: its sockaddr_in
  * @len_bytes: the length it says that has
+ * @unspec_is_inet: AF_UNSPEC stands for AF_INET, as Linux has it in places
  *
  * Return: 0, -EFAULT, -EINVAL, -EAFNOSUPPORT.
  */
 long socket_get_name(struct sock_addr *ret_addr, uint64_t user_addr,
-                     uint64_t len_bytes)
+                     uint64_t len_bytes, bool unspec_is_inet)
 {
     struct sockaddr_in sin;
 
-    if ((uint32_t)len_bytes < sizeof(sin)) {
+    if ((uint32_t)len_bytes < sizeof(sin) ||
+        (uint32_t)len_bytes > SOCKET_NAME_MAX) {
         return -EINVAL;
     }
     if (copy_from_user(&sin, user_addr, sizeof(sin))) {
         return -EFAULT;
     }
-    if (sin.sin_family != AF_INET) {
+    if (sin.sin_family != AF_INET &&
+        !(unspec_is_inet && sin.sin_family == AF_UNSPEC)) {
         return -EAFNOSUPPORT;
     }
     ret_addr->address = sin.sin_addr.s_addr;
@@ -203,9 +232,15 @@ long socket_sys_bind(struct sys_args *a)
 {
     struct sock_addr local;
     struct socket socket;
-    long named = socket_get_name(&local, a->arg[1], a->arg[2]);
+    long named = socket_get_name(&local, a->arg[1], a->arg[2], false);
     long ret;
 
+    if (named == -EAFNOSUPPORT &&
+        !socket_get_name(&local, a->arg[1], a->arg[2], true) &&
+        !local.address) {
+        /* Linux takes no family for any address. */
+        named = 0;
+    }
     lib_lock();
     ret = socket_find(a->arg[0], &socket);
     ret = ret ? ret : named;
@@ -358,7 +393,8 @@ long socket_sys_connect(struct sys_args *a)
     bool nowhere = is_nowhere(a->arg[1], a->arg[2]);
     struct sock_addr remote = { 0 };
     struct socket socket;
-    long named = nowhere ? 0 : socket_get_name(&remote, a->arg[1], a->arg[2]);
+    long named =
+        nowhere ? 0 : socket_get_name(&remote, a->arg[1], a->arg[2], false);
     long ret;
 
     lib_lock();
@@ -381,23 +417,19 @@ static long get_name(struct sys_args *a,
     static const uint16_t family = AF_UNIX;
     struct sock_addr addr;
     struct socket socket;
-    struct file *file;
-    bool pair;
-    long ret = 0;
+    long ret;
 
     lib_lock();
-    file = fd_file(a->arg[0]);
-    pair = file && pair_is(file);
-    if (!pair) {
-        ret = socket_find(a->arg[0], &socket);
-        ret = ret ? ret : name_of(&socket, &addr);
+    ret = socket_any(a->arg[0], &socket);
+    if (!ret && !socket.pair) {
+        ret = name_of(&socket, &addr);
     }
     lib_unlock();
     if (ret) {
         return ret;
     }
-    return pair ? put_name(&family, sizeof(family), a->arg[1], a->arg[2])
-                : socket_put_name(&addr, a->arg[1], a->arg[2]);
+    return socket.pair ? put_name(&family, sizeof(family), a->arg[1], a->arg[2])
+                       : socket_put_name(&addr, a->arg[1], a->arg[2]);
 }
 
 static long local_of(const struct socket *socket, struct sock_addr *ret_local)
@@ -455,23 +487,17 @@ long socket_sys_shutdown(struct sys_args *a)
     uint32_t how = (uint32_t)a->arg[1];
     bool rx = how != SHUT_WR, tx = how != SHUT_RD;
     struct socket socket;
-    struct file *file;
     long ret;
 
-    if (how > SHUT_RDWR) {
-        return -EINVAL;
-    }
     lib_lock();
-    file = fd_file(a->arg[0]);
-    if (file && pair_is(file)) {
-        pair_shutdown(file, rx, tx);
-        ret = 0;
-    } else {
-        ret = socket_find(a->arg[0], &socket);
-        if (!ret) {
-            ret = socket.tcp ? sock_shutdown(socket.tcp, rx, tx)
-                             : dgram_shutdown(socket.dgram, rx, tx);
-        }
+    ret = socket_any(a->arg[0], &socket);
+    if (!ret && how > SHUT_RDWR) {
+        ret = -EINVAL;
+    } else if (!ret && socket.pair) {
+        pair_shutdown(socket.file, rx, tx);
+    } else if (!ret) {
+        ret = socket.tcp ? sock_shutdown(socket.tcp, rx, tx)
+                         : dgram_shutdown(socket.dgram, rx, tx);
     }
     lib_unlock();
     return ret;

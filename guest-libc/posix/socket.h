@@ -8,18 +8,22 @@
 
 #define SOCKET_NAME_BYTES 16u /* struct sockaddr_in */
 
-/* A socket of the network: @file is that of @tcp or @dgram, the other NULL. */
+/* A socket: @file is that of @tcp, @dgram or @pair, the others are NULL. */
 struct socket {
     struct file *file;
+    struct sock_options *opt;
     struct sock *tcp;
     struct dgram *dgram; /* UDP, ICMP */
+    struct pair *pair;   /* one end of a socketpair */
 };
 
-/* That of @fd: 0, -EBADF, -ENOTSOCK (also for a socketpair). */
+/* That of @fd: 0, -EBADF, -ENOTSOCK. */
+long socket_any(uint64_t fd, struct socket *ret_socket);
+/* The same, of the network: -EOPNOTSUPP for a socketpair. */
 long socket_find(uint64_t fd, struct socket *ret_socket);
 /* A sockaddr_in of the program: 0, -EFAULT, -EINVAL, -EAFNOSUPPORT. */
 long socket_get_name(struct sock_addr *ret_addr, uint64_t user_addr,
-                     uint64_t len_bytes);
+                     uint64_t len_bytes, bool unspec_is_inet);
 /* Store @addr as sockaddr_in, cut to *user_len, which becomes its length. */
 long socket_put_name(const struct sock_addr *addr, uint64_t user_addr,
                      uint64_t user_len);
@@ -27,23 +31,20 @@ long socket_put_name(const struct sock_addr *addr, uint64_t user_addr,
 /* One send or receive: what the call gives, and what it gets back. */
 struct socket_transfer {
     struct uio uio;
-    uint32_t flags;      /* MSG_* */
-    uint64_t user_name;  /* send: where to, 0: not said */
-    uint32_t name_bytes; /* send */
+    uint32_t flags;               /* MSG_* */
+    uint64_t user_name;           /* send: where to, 0: not said */
+    uint32_t name_bytes;          /* send */
+    struct dgram_control control; /* send */
     /* Receive: */
+    bool is_dgram;
     bool has_name; /* a stream does not say where its bytes come from */
-    struct sock_addr name;
-    uint32_t ret_flags; /* MSG_TRUNC */
+    struct dgram_info info;
+    struct sock_options wanted; /* the socket's: what control messages */
+    uint32_t ret_flags;         /* MSG_TRUNC, MSG_CTRUNC */
 };
 
 /* Bytes moved, or a negative errno; waits if it has to. */
 long socket_send(uint64_t fd, struct socket_transfer *t);
 long socket_recv(uint64_t fd, struct socket_transfer *t);
-
-/* sockopt-dgram.c: 0, -EINVAL, -ENOPROTOOPT; lock held */
-long sockopt_dgram_set(struct dgram *d, uint32_t level, uint32_t option,
-                       uint32_t value);
-long sockopt_dgram_get(struct dgram *d, uint32_t level, uint32_t option,
-                       uint32_t *ret_value);
 
 #endif

@@ -2,10 +2,9 @@
 /*
  * sockopt.c - options of sockets
  *
- * What TCP here can follow, it follows (sockopt-dgram.c does so for the other
- * kinds); what has no meaning in this process
- * (buffer sizes, priorities, binding to devices) is taken and has no effect;
- * what a program must not be led to rely on is refused.
+ * Here are the two calls and level SOL_SOCKET, as far as its options are more
+ * than a value (sockopt-table.c).  What a program must not be led to rely on is
+ * refused.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,76 +13,60 @@
 #include "guest-libc/net/net.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/pair.h"
-#include "guest-libc/posix/socket.h"
+#include "guest-libc/posix/sockopt.h"
 
-#define SOCKOPT_KEEP_MAX_S   32767
-#define SOCKOPT_BUFFER_BYTES (512u * 1024)
+#define SOL_RAW_LEVEL 255 /* hidden without extensions */
+#define ICMP_FILTER   1
+#define DEVICE_BYTES  16u /* IFNAMSIZ */
 
-static long set_socket_level(struct sock *s, uint32_t option, uint32_t value)
+/* The same again with wider times, which on this machine they are anyway. */
+#define RCVTIMEO_NEW  66
+#define SNDTIMEO_NEW  67
+
+/* struct ucred is hidden without extensions. */
+struct credentials {
+    int32_t pid, uid, gid;
+};
+
+/* -- set ------------------------------------------------------------------------ */
+
+/* Doubled, as on Linux: what keeping the bytes costs counts, too. */
+static uint32_t buffer_size(int32_t asked, uint32_t least, bool force)
 {
-    switch (option) {
-    /* @linux sockopt SO_REUSEADDR SO_REUSEPORT
-     * @test guest/programs/binds.c "SO_REUSEADDR, SO_REUSEPORT read back" */
-    case SO_REUSEADDR:
-        s->reuse = value;
-        return 0;
-    case SO_REUSEPORT:
-        s->reuseport = value;
-        return 0;
-    case SO_KEEPALIVE:
-        s->keepalive = value;
-        return 0;
-    case SO_RCVBUF:
-    case SO_RCVBUFFORCE:
-        s->rcvbuf_bytes = value * 2;
-        return 0;
-    case SO_SNDBUF:
-    case SO_SNDBUFFORCE:
-        s->sndbuf_bytes = value * 2;
-        return 0;
-    case SO_BROADCAST:
-    case SO_DONTROUTE:
-    case SO_OOBINLINE:
-    case SO_PRIORITY:
-    case SO_RCVLOWAT:
-    case SO_MARK:
-    case SO_BUSY_POLL:
-    case SO_INCOMING_CPU:
-        return 0;
-    default:
-        return -ENOPROTOOPT;
+    uint32_t value = (uint32_t)asked;
+
+    if (force) {
+        value = asked < 0 ? 0 : asked > INT32_MAX / 2 ? INT32_MAX / 2 : value;
+    } else if (value > OPTION_BUFFER_MAX) {
+        value = OPTION_BUFFER_MAX;
     }
+    return value * 2 > least ? value * 2 : least;
 }
 
-static long set_linger(struct sock *s, uint64_t user_value, uint32_t bytes)
+static long set_linger(struct sockopt_call *c)
 {
     struct linger linger;
 
-    if (bytes < sizeof(linger)) {
+    if (c->len_bytes < sizeof(linger)) {
         return -EINVAL;
     }
-    if (copy_from_user(&linger, user_value, sizeof(linger))) {
-        return -EFAULT;
+    memcpy(&linger, c->bytes, sizeof(linger));
+    c->socket.opt->linger = linger.l_onoff;
+    if (linger.l_onoff) {
+        c->socket.opt->linger_s = linger.l_linger;
     }
-    s->linger = linger.l_onoff;
-    s->linger_s = linger.l_linger < 0 || linger.l_linger > UINT16_MAX
-                      ? UINT16_MAX
-                      : linger.l_linger;
     return 0;
 }
 
 /* SO_RCVTIMEO, SO_SNDTIMEO: 0 is for ever. */
-static long set_timeout(uint64_t *timeout_ns, uint64_t user_value,
-                        uint32_t bytes)
+static long set_timeout(struct sockopt_call *c, uint64_t *timeout_ns)
 {
     struct timeval tv;
 
-    if (bytes < sizeof(tv)) {
+    if (c->len_bytes < sizeof(tv)) {
         return -EINVAL;
     }
-    if (copy_from_user(&tv, user_value, sizeof(tv))) {
-        return -EFAULT;
-    }
+    memcpy(&tv, c->bytes, sizeof(tv));
     if (tv.tv_usec < 0 || (uint64_t)tv.tv_usec >= USEC_PER_SEC) {
         return -EDOM;
     }
@@ -99,7 +82,189 @@ static long set_timeout(uint64_t *timeout_ns, uint64_t user_value,
     return 0;
 }
 
-static void get_timeout(uint64_t timeout_ns, uint32_t value[4])
+static long set_device(struct sockopt_call *c)
+{
+    char name[DEVICE_BYTES] = "";
+    uint32_t index;
+
+    memcpy(name, c->bytes,
+           c->len_bytes < DEVICE_BYTES ? c->len_bytes : DEVICE_BYTES - 1);
+    index = name[0] ? net_interface_named(name) : OPTION_DEVICE_NONE;
+    if (name[0] && !index) {
+        return -ENODEV;
+    }
+    c->socket.opt->device = (uint8_t)index;
+    return 0;
+}
+
+/*
+ * @linux sockopt SO_LINGER SO_RCVTIMEO SO_SNDTIMEO SO_BINDTODEVICE
+ * @test guest/programs/sockopts.c "SO_LINGER"
+ * @test guest/programs/sockopts.c "SO_RCVTIMEO and SO_SNDTIMEO"
+ * @test guest/programs/sockopts.c "SO_BINDTODEVICE"
+ * @linux sockopt SO_RCVBUF SO_SNDBUF SO_RCVBUFFORCE SO_SNDBUFFORCE - kept and
+ *   told; only the queue of datagrams follows
+ * @test guest/programs/sockopts.c "SO_RCVBUF and SO_SNDBUF"
+ * @linux sockopt SO_RCVLOWAT
+ * @test guest/programs/sockopts.c "SO_RCVLOWAT"
+ * @linux sockopt SO_BSDCOMPAT
+ * @test guest/programs/sockopts.c "SO_BSDCOMPAT"
+ */
+static long set_socket_level(struct sockopt_call *c)
+{
+    struct sock_options *opt = c->socket.opt;
+    struct file *file = c->socket.file;
+    bool force = c->option == SO_RCVBUFFORCE || c->option == SO_SNDBUFFORCE;
+
+    switch (c->option) {
+    case SO_RCVBUF:
+    case SO_RCVBUFFORCE:
+        opt->rcvbuf_bytes = buffer_size(c->number, OPTION_RCVBUF_MIN, force);
+        return 0;
+    case SO_SNDBUF:
+    case SO_SNDBUFFORCE:
+        opt->sndbuf_bytes = buffer_size(c->number, OPTION_SNDBUF_MIN, force);
+        return 0;
+    case SO_LINGER:
+        return set_linger(c);
+    case SO_RCVTIMEO:
+    case RCVTIMEO_NEW:
+        return set_timeout(c, &file->rx_timeout_ns);
+    case SO_SNDTIMEO:
+    case SNDTIMEO_NEW:
+        return set_timeout(c, &file->tx_timeout_ns);
+    case SO_RCVLOWAT:
+        opt->rcvlowat_bytes = c->number < 0 || c->number > SOCK_LOWAT_MAX
+                                  ? SOCK_LOWAT_MAX
+                                  : (c->number ? c->number : 1);
+        file_wake(file, EPOLLIN | SOCK_EVENT_MORE);
+        return 0;
+    case SO_BSDCOMPAT:
+        return 0;
+    case SO_PASSCRED:
+        if (!c->socket.pair) {
+            return -EOPNOTSUPP;
+        }
+        opt->passcred = c->number;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+/* Of ICMP's raw sockets alone. */
+static long set_raw_level(struct sockopt_call *c)
+{
+    struct dgram *d = c->socket.dgram;
+
+    if (c->option != ICMP_FILTER || !d || d->kind != DGRAM_RAW) {
+        return -ENOPROTOOPT;
+    }
+    d->icmp_filter = c->word[0];
+    return 0;
+}
+
+static long set_level(struct sockopt_call *c)
+{
+    long ret;
+
+    if (c->level == SOL_SOCKET || c->level == IPPROTO_IP ||
+        (c->level == IPPROTO_TCP && c->socket.tcp)) {
+        ret = sockopt_table_set(c);
+        if (ret != SOCKOPT_OTHER) {
+            return ret;
+        }
+    }
+    switch (c->level) {
+    case SOL_SOCKET:
+        return set_socket_level(c);
+    case IPPROTO_IP:
+        return sockopt_ip_set(c);
+    case IPPROTO_TCP:
+        return c->socket.tcp ? sockopt_tcp_set(c) : -ENOPROTOOPT;
+    case SOL_RAW_LEVEL:
+        return set_raw_level(c);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+/* Those whose value may be shorter than a number. */
+static bool takes_any_length(const struct sockopt_call *c)
+{
+    return c->level == IPPROTO_IP ||
+           (c->level == SOL_SOCKET && c->option == SO_BINDTODEVICE) ||
+           (c->level == IPPROTO_TCP && c->option == TCP_CONGESTION);
+}
+
+static long set_locked(struct sockopt_call *c)
+{
+    long ret;
+
+    if (c->level != SOL_SOCKET && c->socket.pair) {
+        return -EOPNOTSUPP;
+    }
+    if (c->level == SOL_SOCKET && c->option == SO_BINDTODEVICE) {
+        return set_device(c);
+    }
+    if (c->len_bytes < sizeof(c->number)) {
+        if (!takes_any_length(c)) {
+            return -EINVAL;
+        }
+        if (c->level == IPPROTO_IP) {
+            c->number = c->bytes[0];
+        }
+    }
+    if (c->socket.pair && c->option == SO_REUSEPORT && c->number) {
+        return -EOPNOTSUPP;
+    }
+    ret = set_level(c);
+    if (!ret && c->socket.tcp) {
+        c->socket.tcp->reuse = c->socket.opt->reuse;
+        c->socket.tcp->reuseport = c->socket.opt->reuseport;
+        sock_apply_options(c->socket.tcp);
+    } else if (!ret && c->socket.dgram) {
+        c->socket.dgram->reuse = c->socket.opt->reuse;
+        c->socket.dgram->reuseport = c->socket.opt->reuseport;
+        dgram_apply_options(c->socket.dgram);
+    }
+    return ret;
+}
+
+/**
+ * sockopt_sys_set() - setsockopt(fd, level, option, value, bytes)
+ *
+ * @linux call setsockopt
+ * @test guest/programs/sockopts.c "values of SOL_SOCKET are kept"
+ * @test guest/programs/sockopts.c "a value from nowhere"
+ */
+long sockopt_sys_set(struct sys_args *a)
+{
+    struct sockopt_call c = {
+        .level = (uint32_t)a->arg[1],
+        .option = (uint32_t)a->arg[2],
+        .len_bytes = (uint32_t)a->arg[4],
+    };
+    uint32_t n =
+        c.len_bytes < SOCKOPT_VALUE_MAX ? c.len_bytes : SOCKOPT_VALUE_MAX;
+    long ret, copied = copy_from_user(c.bytes, a->arg[3], n);
+
+    lib_lock();
+    ret = socket_any(a->arg[0], &c.socket);
+    if (!ret && (int32_t)c.len_bytes < 0) {
+        ret = -EINVAL;
+    }
+    if (!ret && copied) {
+        ret = n < sizeof(c.number) && !takes_any_length(&c) ? -EINVAL : -EFAULT;
+    }
+    ret = ret ? ret : set_locked(&c);
+    lib_unlock();
+    return ret;
+}
+
+/* -- get ------------------------------------------------------------------------ */
+
+static void get_timeout(struct sockopt_call *c, uint64_t timeout_ns)
 {
     uint64_t ns = timeout_ns == SYS_FOREVER ? 0 : timeout_ns;
     struct timeval tv = {
@@ -107,248 +272,235 @@ static void get_timeout(uint64_t timeout_ns, uint32_t value[4])
         .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC,
     };
 
-    memcpy(value, &tv, sizeof(tv));
+    memcpy(c->bytes, &tv, sizeof(tv));
+    c->len_bytes = sizeof(tv);
 }
 
-static long set_tcp_level(struct sock *s, uint32_t option, uint32_t value)
+static void get_linger(struct sockopt_call *c)
 {
-    bool seconds_fit = value >= 1 && value <= SOCKOPT_KEEP_MAX_S;
+    struct linger linger = {
+        .l_onoff = c->socket.opt->linger,
+        .l_linger = c->socket.opt->linger_s,
+    };
 
-    switch (option) {
-    case TCP_NODELAY:
-        s->nodelay = value;
-        return 0;
-    case TCP_KEEPIDLE:
-        s->keep_idle_ms = seconds_fit ? value * 1000 : s->keep_idle_ms;
-        return seconds_fit ? 0 : -EINVAL;
-    case TCP_KEEPINTVL:
-        s->keep_intvl_ms = seconds_fit ? value * 1000 : s->keep_intvl_ms;
-        return seconds_fit ? 0 : -EINVAL;
-    case TCP_KEEPCNT:
-        if (value < 1 || value > 127) {
-            return -EINVAL;
-        }
-        s->keep_cnt = value;
-        return 0;
-    case TCP_CORK:
-    case TCP_QUICKACK:
-    case TCP_USER_TIMEOUT:
-    case TCP_DEFER_ACCEPT:
-    case TCP_SYNCNT:
-    case TCP_LINGER2:
-    case TCP_NOTSENT_LOWAT:
-    case TCP_WINDOW_CLAMP:
-    case TCP_MAXSEG:
-        return 0;
-    default:
-        return -ENOPROTOOPT;
-    }
+    memcpy(c->bytes, &linger, sizeof(linger));
+    c->len_bytes = sizeof(linger);
 }
 
-static long set_locked(struct sys_args *a, uint32_t value)
+/* Nobody but this process is at the other end of a socketpair. */
+static void get_peer(struct sockopt_call *c)
 {
-    uint32_t level = (uint32_t)a->arg[1], option = (uint32_t)a->arg[2];
-    struct file *file = fd_file(a->arg[0]);
-    struct socket socket;
-    struct sock *s;
-    long ret;
+    struct credentials who = { 0, -1, -1 };
 
-    if (file && pair_is(file)) {
-        return level == SOL_SOCKET ? 0 : -EOPNOTSUPP;
+    if (c->socket.pair) {
+        pair_credentials(&who.pid, &who.uid, &who.gid);
     }
-    ret = socket_find(a->arg[0], &socket);
-    if (ret) {
-        return ret;
+    memcpy(c->bytes, &who, sizeof(who));
+    c->len_bytes = sizeof(who);
+}
+
+static long get_device(struct sockopt_call *c)
+{
+    struct net_interface interface;
+
+    if (!net_interface(c->socket.opt->device, &interface)) {
+        c->len_bytes = 0;
+        return 0;
     }
-    if (level == SOL_SOCKET &&
-        (option == SO_RCVTIMEO || option == SO_SNDTIMEO)) {
-        return set_timeout(option == SO_RCVTIMEO ? &file->rx_timeout_ns
-                                                 : &file->tx_timeout_ns,
-                           a->arg[3], (uint32_t)a->arg[4]);
-    }
-    if (level != IPPROTO_IP && (uint32_t)a->arg[4] < sizeof(value)) {
+    if (c->room_bytes < DEVICE_BYTES) {
         return -EINVAL;
     }
-    if (socket.dgram) {
-        return sockopt_dgram_set(socket.dgram, level, option, value);
-    }
-    s = socket.tcp;
-    switch (level) {
-    case SOL_SOCKET:
-        ret = option == SO_LINGER
-                  ? set_linger(s, a->arg[3], (uint32_t)a->arg[4])
-                  : set_socket_level(s, option, value);
-        break;
-    case IPPROTO_TCP:
-        ret = set_tcp_level(s, option, value);
-        break;
-    case IPPROTO_IP:
-        /* TOS, TTL, path MTU: nothing here depends on them. */
-        return 0;
-    default:
-        return -ENOPROTOOPT;
-    }
-    if (!ret) {
-        sock_apply_options(s);
-    }
-    return ret;
+    c->len_bytes = (uint32_t)strlen(interface.name) + 1;
+    memcpy(c->bytes, interface.name, c->len_bytes);
+    return 0;
 }
 
-/** sockopt_sys_set() - setsockopt(fd, level, option, value, bytes) */
-long sockopt_sys_set(struct sys_args *a)
+/* A number that no other socket of this process has had. */
+static long get_cookie(struct sockopt_call *c)
 {
-    uint32_t value = 0, bytes = (uint32_t)a->arg[4];
-    long ret;
+    static uint64_t last;
 
-    if (bytes >= sizeof(value) &&
-        copy_from_user(&value, a->arg[3], sizeof(value))) {
-        return -EFAULT;
+    if (c->room_bytes < sizeof(last)) {
+        return -EINVAL;
     }
-    lib_lock();
-    ret = set_locked(a, value);
-    lib_unlock();
-    return ret;
+    if (!c->socket.opt->cookie) {
+        c->socket.opt->cookie = ++last;
+    }
+    memcpy(c->bytes, &c->socket.opt->cookie, sizeof(last));
+    c->len_bytes = sizeof(last);
+    return 0;
 }
 
-static long get_socket_level(struct sock *s, uint32_t option, uint32_t *value)
+static int32_t take_error(const struct socket *s)
 {
-    switch (option) {
+    return s->tcp     ? sock_take_error(s->tcp)
+           : s->dgram ? dgram_take_error(s->dgram)
+           : s->pair  ? pair_take_error(s->file)
+                      : 0;
+}
+
+/* What kind of socket it is: family, type, protocol. */
+static void get_kind(struct sockopt_call *c)
+{
+    const struct socket *s = &c->socket;
+
+    if (c->option == SO_DOMAIN) {
+        c->number = s->pair ? AF_UNIX : AF_INET;
+    } else if (c->option == SO_TYPE) {
+        c->number = !s->dgram                     ? SOCK_STREAM
+                    : s->dgram->kind == DGRAM_RAW ? SOCK_RAW
+                                                  : SOCK_DGRAM;
+    } else if (s->tcp) {
+        c->number = IPPROTO_TCP;
+    } else if (s->dgram) {
+        c->number = s->dgram->kind == DGRAM_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
+    }
+}
+
+/*
+ * @linux sockopt SO_ERROR SO_TYPE SO_DOMAIN SO_PROTOCOL SO_ACCEPTCONN
+ *   SO_SNDLOWAT SO_COOKIE
+ * @test guest/programs/sockopts.c "what it is"
+ * @test guest/programs/sockopts.c "SO_COOKIE"
+ * @test guest/programs/shutdowns.c "SO_ERROR tells it, once"
+ * @linux sockopt SO_PEERCRED
+ * @test guest/programs/sockopts.c "SO_PEERCRED"
+ */
+static long get_socket_level(struct sockopt_call *c)
+{
+    const struct sock_options *opt = c->socket.opt;
+    const struct file *file = c->socket.file;
+
+    switch (c->option) {
     case SO_ERROR:
-        *value = sock_take_error(s);
+        c->number = take_error(&c->socket);
         return 0;
     case SO_TYPE:
-        *value = SOCK_STREAM;
-        return 0;
     case SO_DOMAIN:
-        *value = AF_INET;
-        return 0;
     case SO_PROTOCOL:
-        *value = IPPROTO_TCP;
+        get_kind(c);
         return 0;
     case SO_ACCEPTCONN:
-        *value = s->state == SOCK_LISTENING;
-        return 0;
-    case SO_REUSEADDR:
-        *value = s->reuse;
-        return 0;
-    case SO_REUSEPORT:
-        *value = s->reuseport;
-        return 0;
-    case SO_KEEPALIVE:
-        *value = s->keepalive;
+        c->number = c->socket.tcp && c->socket.tcp->state == SOCK_LISTENING;
         return 0;
     case SO_RCVBUF:
-        *value = s->rcvbuf_bytes ? s->rcvbuf_bytes : SOCKOPT_BUFFER_BYTES;
+        c->number = (int32_t)opt->rcvbuf_bytes;
         return 0;
     case SO_SNDBUF:
-        *value = s->sndbuf_bytes ? s->sndbuf_bytes : SOCKOPT_BUFFER_BYTES;
+        c->number = (int32_t)opt->sndbuf_bytes;
         return 0;
-    case SO_BROADCAST:
-    case SO_OOBINLINE:
-    case SO_PRIORITY:
-        *value = 0;
+    case SO_RCVLOWAT:
+        c->number = opt->rcvlowat_bytes;
         return 0;
+    case SO_SNDLOWAT:
+        c->number = 1;
+        return 0;
+    case SO_LINGER:
+        get_linger(c);
+        return 0;
+    case SO_RCVTIMEO:
+    case RCVTIMEO_NEW:
+        get_timeout(c, file->rx_timeout_ns);
+        return 0;
+    case SO_SNDTIMEO:
+    case SNDTIMEO_NEW:
+        get_timeout(c, file->tx_timeout_ns);
+        return 0;
+    case SO_PASSCRED:
+        c->number = opt->passcred;
+        return 0;
+    case SO_BSDCOMPAT:
+        return 0;
+    case SO_PEERCRED:
+        get_peer(c);
+        return 0;
+    case SO_BINDTODEVICE:
+        return get_device(c);
+    case SO_COOKIE:
+        return get_cookie(c);
     default:
         return -ENOPROTOOPT;
     }
 }
 
-static long get_tcp_level(struct sock *s, uint32_t option, uint32_t *value)
+static long get_raw_level(struct sockopt_call *c)
 {
-    switch (option) {
-    case TCP_NODELAY:
-        *value = s->nodelay;
-        return 0;
-    case TCP_MAXSEG:
-        *value = sock_mss(s);
-        return 0;
-    case TCP_KEEPIDLE:
-        *value = s->keep_idle_ms / 1000;
-        return 0;
-    case TCP_KEEPINTVL:
-        *value = s->keep_intvl_ms / 1000;
-        return 0;
-    case TCP_KEEPCNT:
-        *value = s->keep_cnt;
-        return 0;
-    case TCP_QUICKACK:
-    case TCP_CORK:
-        *value = 0;
-        return 0;
-    default:
-        return -ENOPROTOOPT;
+    const struct dgram *d = c->socket.dgram;
+
+    if (c->option != ICMP_FILTER || !d || d->kind != DGRAM_RAW) {
+        return -EOPNOTSUPP;
     }
+    c->word[0] = d->icmp_filter;
+    return 0;
 }
 
-/* What the option is: 0 with *ret_bytes of @value, or a negative errno. */
-static long get_locked(struct sys_args *a, uint32_t value[4],
-                       uint32_t *ret_bytes)
+static long get_locked(struct sockopt_call *c)
 {
-    uint32_t level = (uint32_t)a->arg[1], option = (uint32_t)a->arg[2];
-    struct file *file = fd_file(a->arg[0]);
-    struct socket socket;
-    struct sock *s;
     long ret;
 
-    *ret_bytes = sizeof(value[0]);
-    value[0] = 0;
-    if (file && pair_is(file)) {
-        if (level == SOL_SOCKET && option == SO_TYPE) {
-            value[0] = SOCK_STREAM;
-        } else if (level == SOL_SOCKET && option == SO_DOMAIN) {
-            value[0] = AF_UNIX;
+    if (c->level != SOL_SOCKET && c->socket.pair) {
+        return -EOPNOTSUPP;
+    }
+    if (c->level == SOL_SOCKET || c->level == IPPROTO_IP ||
+        (c->level == IPPROTO_TCP && c->socket.tcp)) {
+        ret = sockopt_table_get(c);
+        if (ret != SOCKOPT_OTHER) {
+            return ret;
         }
-        return level == SOL_SOCKET ? 0 : -EOPNOTSUPP;
     }
-    ret = socket_find(a->arg[0], &socket);
-    if (ret) {
-        return ret;
-    }
-    if (level == SOL_SOCKET &&
-        (option == SO_RCVTIMEO || option == SO_SNDTIMEO)) {
-        get_timeout(option == SO_RCVTIMEO ? file->rx_timeout_ns
-                                          : file->tx_timeout_ns,
-                    value);
-        *ret_bytes = sizeof(struct timeval);
-        return 0;
-    }
-    if (socket.dgram) {
-        return sockopt_dgram_get(socket.dgram, level, option, value);
-    }
-    s = socket.tcp;
-    switch (level) {
+    switch (c->level) {
     case SOL_SOCKET:
-        if (option == SO_LINGER) {
-            value[0] = s->linger;
-            value[1] = s->linger_s;
-            *ret_bytes = sizeof(struct linger);
-            return 0;
-        }
-        return get_socket_level(s, option, &value[0]);
+        return get_socket_level(c);
+    case IPPROTO_IP:
+        return sockopt_ip_get(c);
     case IPPROTO_TCP:
-        return get_tcp_level(s, option, &value[0]);
+        return c->socket.tcp ? sockopt_tcp_get(c) : -EOPNOTSUPP;
+    case SOL_RAW_LEVEL:
+        return get_raw_level(c);
     default:
-        return -ENOPROTOOPT;
+        return -EOPNOTSUPP;
     }
 }
 
-/** sockopt_sys_get() - getsockopt(fd, level, option, value, bytes) */
+/* Where there is room for less than a number, IP gives a byte if it can. */
+static uint32_t shorten(struct sockopt_call *c)
+{
+    uint32_t n = c->room_bytes < c->len_bytes ? c->room_bytes : c->len_bytes;
+    bool byte = c->level == IPPROTO_IP && c->number >= 0 && c->number <= 255;
+
+    return n && n < sizeof(c->number) && byte ? 1 : n;
+}
+
+/**
+ * sockopt_sys_get() - getsockopt(fd, level, option, value, bytes)
+ *
+ * @linux call getsockopt
+ * @test guest/programs/sockopts.c "values of SOL_SOCKET are kept"
+ * @test guest/programs/sockopts.c "a value to nowhere"
+ */
 long sockopt_sys_get(struct sys_args *a)
 {
-    uint32_t value[4], room, bytes; /* a struct timeval is the longest */
-    long ret;
+    struct sockopt_call c = {
+        .level = (uint32_t)a->arg[1],
+        .option = (uint32_t)a->arg[2],
+        .len_bytes = sizeof(c.number),
+    };
+    uint32_t bytes;
+    long ret,
+        copied = copy_from_user(&c.room_bytes, a->arg[4], sizeof(c.room_bytes));
 
-    if (copy_from_user(&room, a->arg[4], sizeof(room))) {
-        return -EFAULT;
-    }
     lib_lock();
-    ret = get_locked(a, value, &bytes);
+    ret = socket_any(a->arg[0], &c.socket);
+    if (!ret) {
+        ret = copied ? copied : (int32_t)c.room_bytes < 0 ? -EINVAL : 0;
+    }
+    ret = ret ? ret : get_locked(&c);
     lib_unlock();
     if (ret) {
         return ret;
     }
-    bytes = room < bytes ? room : bytes;
-    if (copy_to_user(a->arg[3], value, bytes) ||
+    bytes = shorten(&c);
+    if (copy_to_user(a->arg[3], c.bytes, bytes) ||
         copy_to_user(a->arg[4], &bytes, sizeof(bytes))) {
         return -EFAULT;
     }

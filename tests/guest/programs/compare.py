@@ -17,6 +17,7 @@ PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
 PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack')
 PROGRAMS += ('binds',)
 PROGRAMS += ('proc', 'paths')
+PROGRAMS += ('recvflags', 'sockopts')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -22,6 +22,7 @@ LIBOS_SYS := thread lock futex memory signal sigframe deliver upcall time \
 	no-rooms
 LIBOS_SYS += clock futex-pi robust
 LIBOS_SYS += altstack sigcalls sigqueue sigread
+LIBOS_SYS += creds capability rlimit prctl sched
 LIBOS_START := boot bundle elf place stack vdso
 
 LIBOS_OBJS := $(LIBOS_SYS:%=$(LIBOS_B)/sys/%.o) \

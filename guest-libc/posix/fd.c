@@ -100,9 +100,10 @@ void fd_set_cloexec(uint32_t fd, bool cloexec)
 long fd_install(struct file *file, uint64_t from, bool cloexec)
 {
     uint32_t fd = from > fd_lowest ? from : fd_lowest;
+    uint32_t end = limit_files();
 
-    if (from >= FD_MAX) {
-        return -EINVAL;
+    if (from >= end) {
+        return from ? -EINVAL : -EMFILE;
     }
     while (fd < FD_MAX && fds[fd].file) {
         fd++;
@@ -110,7 +111,7 @@ long fd_install(struct file *file, uint64_t from, bool cloexec)
     if (from <= fd_lowest) {
         fd_lowest = fd;
     }
-    if (fd == FD_MAX) {
+    if (fd >= end) {
         return -EMFILE;
     }
     fds[fd].file = file;
@@ -217,7 +218,7 @@ static long fd_replace(uint64_t fd, uint64_t to, bool cloexec)
     uint32_t number = (uint32_t)to;
     struct file *file = fd_file_any(fd);
 
-    if (!file || number >= FD_MAX) {
+    if (!file || number >= limit_files()) {
         return -EBADF;
     }
     file_hold(file);

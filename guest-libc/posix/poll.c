@@ -90,7 +90,7 @@ static long poll_locked(uint64_t user_fds, uint32_t n, uint64_t timeout_ns)
     uint64_t deadline = SYS_FOREVER;
     long found, ret;
 
-    if (n > FD_MAX) {
+    if (n > limit_files()) {
         return -EINVAL;
     }
     if (timeout_ns && timeout_ns != SYS_FOREVER) {

@@ -185,7 +185,7 @@ uint64_t boot_ram_bytes(void)
     return boot->ram_bytes;
 }
 
-static char other_hostname[64]; /* of a later line */
+static char other_hostname[65]; /* of a later line */
 
 /**
  * boot_set_hostname - another name for this machine (R2)
@@ -212,12 +212,14 @@ void boot_set_hostname(const char *name)
  */
 const char *boot_hostname(void)
 {
-    struct bundle_data net = bundle_find(BOOT_NET);
-    const struct boot_net *n = (const struct boot_net *)net.bytes;
+    struct bundle_data net;
+    const struct boot_net *n;
 
     if (other_hostname[0]) {
         return other_hostname;
     }
+    net = bundle_find(BOOT_NET);
+    n = (const struct boot_net *)net.bytes;
     if (!n || net.len_bytes < sizeof(*n) || !n->hostname[0] ||
         n->hostname[sizeof(n->hostname) - 1] != '\0') {
         return "sluice";

@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ident.c - who and where the program is: root, alone, on a small machine
+ * ident.c - where the program is: alone, on a small machine
  *
- * There are no users in a guest and one process in an address space, so most
- * answers are constants.  What asks for something else than it has is refused
- * rather than believed.
+ * There is one process in an address space, so most answers are constants.
+ * Users and groups are in creds.c.
  */
 #include <errno.h>
 #include <asm/unistd.h>
-#include <linux/prctl.h>
-#include <linux/resource.h>
+#include <linux/capability.h>
+#include <linux/random.h>
 #include <linux/sysinfo.h>
 #include <linux/utsname.h>
 #include <string.h>
 #include "guest-libc/sys/thread.h"
 #include "guest-libc/sys/timespec.h"
 
-#define OPEN_FILES_MAX  16384u
-#define STACK_MAX_BYTES (8u << 20)
-#define SIGPENDING_MAX  4096u
-#define RANDOM_CHUNK    256u
+#define RANDOM_CHUNK 256u
 
-/* The parent is the host, which does not die before the guest. */
-static int32_t parent_death_signal;
-static uint32_t file_mask = 022; /* umask(); lock */
+static uint32_t file_mask = 022;             /* umask(); lock */
+static char domain[__NEW_UTS_LEN + 1] BULKY; /* lock */
+static bool domain_set BULKY;                /* lock */
 
 static long ident_zero(struct sys_args *args)
 {
@@ -48,32 +44,6 @@ static long ident_pid_of(struct sys_args *args)
     return args->arg[0] == 0 || args->arg[0] == FIRST_TID ? FIRST_TID : -ESRCH;
 }
 
-/* Becoming what one is already succeeds; there is nobody else to become. */
-static long ident_set_id(struct sys_args *args)
-{
-    return (uint32_t)args->arg[0] == 0 ? 0 : -EINVAL;
-}
-
-static long ident_set_pair(struct sys_args *args)
-{
-    uint32_t a = args->arg[0], b = args->arg[1];
-
-    return (a == 0 || a == UINT32_MAX) && (b == 0 || b == UINT32_MAX) ? 0
-                                                                      : -EINVAL;
-}
-
-static long ident_get_triple(struct sys_args *args)
-{
-    int i;
-
-    for (i = 0; i < 3; i++) {
-        if (clear_user(args->arg[i], sizeof(uint32_t))) {
-            return -EFAULT;
-        }
-    }
-    return 0;
-}
-
 static void put_field(char *field, const char *text)
 {
     size_t len = strlen(text);
@@ -94,163 +64,69 @@ static long ident_uname(struct sys_args *args)
     put_field(name.release, LINUX_RELEASE);
     put_field(name.version, LINUX_VERSION);
     put_field(name.machine, "x86_64");
-    put_field(name.domainname, "(none)");
+    put_field(name.domainname, domain_set ? domain : "(none)");
     return copy_to_user(args->arg[0], &name, sizeof(name));
 }
 
-static long ident_prctl(struct sys_args *args)
+/* Who may: a name of the caller's, not ended by a NUL. */
+static long read_name(const struct sys_args *args, char *name)
 {
-    char name[THREAD_NAME_BYTES];
-    long ret;
+    int32_t len = args->arg[1];
 
-    switch (args->arg[0]) {
-    case PR_SET_NAME:
-        memset(name, 0, sizeof(name));
-        ret = strncpy_from_user(name, args->arg[1], sizeof(name));
-        if (ret == -EFAULT) {
-            return ret;
-        }
-        name[sizeof(name) - 1] = '\0';
-        lib_lock();
-        ret = report_rename(thread_tid(), name);
-        lib_unlock();
-        return ret;
-    case PR_GET_NAME:
-        lib_lock();
-        memcpy(name, thread_self()->name, sizeof(name));
-        lib_unlock();
-        return copy_to_user(args->arg[1], name, sizeof(name));
-    /* @linux prctl PR_SET_PDEATHSIG PR_GET_PDEATHSIG
-     * @test guest/programs/sigqueue.c "PR_GET_PDEATHSIG says what was set" */
-    case PR_SET_PDEATHSIG:
-        if (args->arg[1] > SIGNAL_COUNT) {
-            return -EINVAL;
-        }
-        parent_death_signal = args->arg[1];
-        return 0;
-    case PR_GET_PDEATHSIG:
-        return copy_to_user(args->arg[1], &parent_death_signal,
-                            sizeof(parent_death_signal));
-    case PR_GET_DUMPABLE:
-        return 1;
-    case PR_SET_DUMPABLE:
-    case PR_SET_THP_DISABLE:
-    case PR_SET_NO_NEW_PRIVS:
-        return 0;
-    default:
-        return -EINVAL;
-    }
-}
-
-struct limit {
-    uint64_t now;
-    uint64_t max;
-};
-
-/* Signals that wait, see sigqueue.c: each takes some 72 bytes. Lock. */
-static struct limit sigpending = { SIGPENDING_MAX, SIGPENDING_MAX };
-
-/**
- * limit_sigpending - how many signals may wait
- *
- * Return: RLIMIT_SIGPENDING of the process.
- * Context: lock held.
- */
-uint64_t limit_sigpending(void)
-{
-    return sigpending.now;
-}
-
-static long limit_get(uint32_t resource, struct limit *ret_limit)
-{
-    if (resource >= RLIM_NLIMITS) {
-        return -EINVAL;
-    }
-    *ret_limit = (struct limit){ RLIM64_INFINITY, RLIM64_INFINITY };
-    if (resource == RLIMIT_SIGPENDING) {
-        *ret_limit = sigpending;
-    } else if (resource == RLIMIT_NOFILE) {
-        *ret_limit = (struct limit){ OPEN_FILES_MAX, OPEN_FILES_MAX };
-    } else if (resource == RLIMIT_STACK) {
-        ret_limit->now = STACK_MAX_BYTES;
-    } else if (resource == RLIMIT_CORE) {
-        *ret_limit = (struct limit){ 0, 0 };
-    }
-    return 0;
-}
-
-static long limit_set(uint32_t resource, uint64_t user_limit)
-{
-    struct limit now, want;
-    long ret = limit_get(resource, &now);
-
-    if (ret) {
-        return ret;
-    }
-    if (copy_from_user(&want, user_limit, sizeof(want))) {
-        return -EFAULT;
-    }
-    if (want.now > want.max) {
-        return -EINVAL;
-    }
-    if (want.now > now.max || want.max > now.max) {
+    if (!creds_may(CAP_SYS_ADMIN)) {
         return -EPERM;
     }
-    if (resource == RLIMIT_SIGPENDING) {
+    if (len < 0 || len > __NEW_UTS_LEN) {
+        return -EINVAL;
+    }
+    memset(name, 0, __NEW_UTS_LEN + 1);
+    return copy_from_user(name, args->arg[0], len);
+}
+
+/* @linux call sethostname setdomainname
+ * @test unit/libc-sys/test-ident.c "/libc-sys/ident/names"
+ * @test guest/programs/identity.c "a name too long: EINVAL" */
+static long ident_sethostname(struct sys_args *args)
+{
+    char name[__NEW_UTS_LEN + 1];
+    long ret = read_name(args, name);
+
+    if (!ret) {
         lib_lock();
-        sigpending = want;
+        boot_set_hostname(name);
         lib_unlock();
-    }
-    return 0;
-}
-
-static long ident_getrlimit(struct sys_args *args)
-{
-    struct limit limit;
-    long ret = limit_get(args->arg[0], &limit);
-
-    return ret ? ret : copy_to_user(args->arg[1], &limit, sizeof(limit));
-}
-
-static long ident_setrlimit(struct sys_args *args)
-{
-    return limit_set(args->arg[0], args->arg[1]);
-}
-
-/* prlimit64(pid, resource, new, old) */
-static long ident_prlimit(struct sys_args *args)
-{
-    struct limit limit;
-    long ret;
-
-    if (args->arg[0] != 0 && args->arg[0] != FIRST_TID) {
-        return -ESRCH;
-    }
-    ret = limit_get(args->arg[1], &limit);
-    if (!ret && args->arg[2]) {
-        ret = limit_set(args->arg[1], args->arg[2]);
-    }
-    if (!ret && args->arg[3]) {
-        ret = copy_to_user(args->arg[3], &limit, sizeof(limit));
     }
     return ret;
 }
 
-/**
- * report_limit - a limit of the process
- * @resource: RLIMIT_*
- * @ret_now: what counts, UINT64_MAX: none
- * @ret_max: how far it may be raised
- *
- * Context: any.
- */
-void report_limit(uint32_t resource, uint64_t *ret_now, uint64_t *ret_max)
+static long ident_setdomainname(struct sys_args *args)
 {
-    struct limit limit = { UINT64_MAX, UINT64_MAX };
+    char name[__NEW_UTS_LEN + 1];
+    long ret = read_name(args, name);
 
-    limit_get(resource, &limit);
-    *ret_now = limit.now;
-    *ret_max = limit.max;
+    if (!ret) {
+        lib_lock();
+        memcpy(domain, name, sizeof(domain));
+        domain_set = true;
+        lib_unlock();
+    }
+    return ret;
+}
+
+/* @linux call personality - kept
+ * @test guest/programs/identity.c "a personality is kept" */
+static long ident_personality(struct sys_args *args)
+{
+    static uint32_t personality BULKY; /* lock */
+    uint32_t old;
+
+    lib_lock();
+    old = personality;
+    if ((uint32_t)args->arg[0] != UINT32_MAX) {
+        personality = args->arg[0];
+    }
+    lib_unlock();
+    return old;
 }
 
 static long ident_sysinfo(struct sys_args *args)
@@ -269,11 +145,16 @@ static long ident_sysinfo(struct sys_args *args)
 /* getrandom(buf, length, flags) */
 static long ident_getrandom(struct sys_args *args)
 {
-    uint64_t len_bytes = args->arg[1];
+    uint64_t len_bytes = args->arg[1], flags = args->arg[2];
     uint64_t done = 0;
     uint8_t chunk[RANDOM_CHUNK];
     size_t n;
 
+    if (flags & ~(uint64_t)(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
+        (flags & (GRND_RANDOM | GRND_INSECURE)) ==
+            (GRND_RANDOM | GRND_INSECURE)) {
+        return -EINVAL;
+    }
     if (len_bytes > INT32_MAX) {
         len_bytes = INT32_MAX;
     }
@@ -306,13 +187,6 @@ static long ident_enosys(struct sys_args *args)
     return -ENOSYS;
 }
 
-/* Nobody is nicer than another; the call's 20 is nice 0. */
-static long ident_priority(struct sys_args *args)
-{
-    (void)args;
-    return 20;
-}
-
 static long ident_no_child(struct sys_args *args)
 {
     (void)args;
@@ -327,27 +201,10 @@ const struct sys_entry ident_calls[] = {
     { __NR_getsid, "getsid", ident_pid_of },
     { __NR_setsid, "setsid", ident_pid },
     { __NR_setpgid, "setpgid", ident_zero },
-    { __NR_getuid, "getuid", ident_zero },
-    { __NR_geteuid, "geteuid", ident_zero },
-    { __NR_getgid, "getgid", ident_zero },
-    { __NR_getegid, "getegid", ident_zero },
-    { __NR_setuid, "setuid", ident_set_id },
-    { __NR_setgid, "setgid", ident_set_id },
-    { __NR_setreuid, "setreuid", ident_set_pair },
-    { __NR_setregid, "setregid", ident_set_pair },
-    { __NR_setresuid, "setresuid", ident_set_pair },
-    { __NR_setresgid, "setresgid", ident_set_pair },
-    { __NR_getresuid, "getresuid", ident_get_triple },
-    { __NR_getresgid, "getresgid", ident_get_triple },
-    { __NR_getgroups, "getgroups", ident_zero },
-    { __NR_setgroups, "setgroups", ident_zero },
-    { __NR_getpriority, "getpriority", ident_priority },
-    { __NR_setpriority, "setpriority", ident_zero },
     { __NR_uname, "uname", ident_uname },
-    { __NR_prctl, "prctl", ident_prctl },
-    { __NR_getrlimit, "getrlimit", ident_getrlimit },
-    { __NR_setrlimit, "setrlimit", ident_setrlimit },
-    { __NR_prlimit64, "prlimit64", ident_prlimit },
+    { __NR_sethostname, "sethostname", ident_sethostname },
+    { __NR_setdomainname, "setdomainname", ident_setdomainname },
+    { __NR_personality, "personality", ident_personality },
     { __NR_sysinfo, "sysinfo", ident_sysinfo },
     { __NR_getrandom, "getrandom", ident_getrandom },
     { __NR_umask, "umask", ident_umask },

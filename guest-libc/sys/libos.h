@@ -57,9 +57,10 @@ struct sys_entry {
  * The arrays that sys-table.c joins.  Without posix/ and net/ the empty ones of
  * sys/no-rooms.c are linked (unit tests do that).
  */
-extern const struct sys_entry memory_calls[], thread_calls[], futex_calls[],
-    robust_calls[], signal_calls[], clock_calls[], time_calls[], ident_calls[],
-    posix_calls[], net_calls[];
+extern const struct sys_entry memory_calls[], thread_calls[], sched_calls[],
+    futex_calls[], robust_calls[], signal_calls[], clock_calls[], time_calls[],
+    ident_calls[], creds_calls[], capability_calls[], rlimit_calls[],
+    prctl_calls[], posix_calls[], net_calls[];
 
 /*
  * A handler that a signal ended before it had done anything returns -EINTR if
@@ -130,6 +131,11 @@ void report_process(struct process_report *ret_report);
 
 /* A limit of getrlimit(), UINT64_MAX: none. */
 void report_limit(uint32_t resource, uint64_t *ret_now, uint64_t *ret_max);
+
+/* Limits ------------------------------------------------------------------- */
+
+/* Descriptors are below it.  Context: lock held. */
+uint32_t limit_files(void);
 
 /* Signals ---------------------------------------------------------------- */
 

@@ -80,6 +80,11 @@ static long map_anonymous(uint64_t addr, uint64_t len_bytes, uint32_t prot,
     if (len_bytes >= USER_END) {
         return -ENOMEM;
     }
+    /* What replaces something may be no more than there was. */
+    if (!(flags & MAP_FIXED) &&
+        limit_memory(page_up(len_bytes), prot & PROT_WRITE)) {
+        return -ENOMEM;
+    }
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         if (!program_range(addr, &len_bytes)) {
             return addr & PAGE_MASK ? -EINVAL : -ENOMEM;
@@ -188,6 +193,9 @@ static long memory_mremap(struct sys_args *args)
         return -EINVAL;
     }
     new_bytes = page_up(new_bytes);
+    if (new_bytes > old_bytes && limit_memory(new_bytes - old_bytes, true)) {
+        return -ENOMEM;
+    }
     if (flags & MREMAP_FIXED) {
         if (!(flags & MREMAP_MAYMOVE) || !program_range(new_addr, &new_bytes)) {
             return -EINVAL;
@@ -239,7 +247,9 @@ static long memory_brk(struct sys_args *args)
     if (want >= process.brk_start && want < USER_END) {
         old_end = page_up(process.brk_now);
         new_end = page_up(want);
-        if (new_end > old_end) {
+        if (new_end > old_end && limit_memory(new_end - old_end, true)) {
+            ret = -ENOMEM;
+        } else if (new_end > old_end) {
             ret = prim_map(old_end, new_end - old_end,
                            SYS_PROT_READ | SYS_PROT_WRITE, SYS_MAP_NOREPLACE);
         } else if (new_end < old_end) {

@@ -55,6 +55,11 @@ void sys_table_init(void)
     add_room(clock_calls);
     add_room(time_calls);
     add_room(ident_calls);
+    add_room(creds_calls);
+    add_room(capability_calls);
+    add_room(rlimit_calls);
+    add_room(prctl_calls);
+    add_room(sched_calls);
     add_room(posix_calls);
     add_room(net_calls);
 }

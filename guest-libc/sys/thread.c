@@ -18,6 +18,8 @@
  */
 #include <errno.h>
 #include <asm/unistd.h>
+#include <linux/capability.h>
+#include <linux/resource.h>
 #include <linux/sched.h>
 #include <string.h>
 #include "guest-libc/sys/altstack.h"
@@ -119,9 +121,12 @@ void thread_boot(const struct boot_info *info)
     process.xsave_mask = info->xsave_mask;
     process.next_tid = FIRST_TID;
     clock_boot();
+    limit_boot();
     t = thread_new();
     lib_assert(t);
     thread_list_add_locked(t);
+    creds_boot(&t->creds);
+    process.dumpable = true;
     process.first = t;
     prim_thread_adopt(&t->ublock);
     t->prim_tid = prim_query(SYS_QUERY_TID);
@@ -228,6 +233,32 @@ static long clone_store_tid(uint64_t flags, int tid, uint64_t parent_tid,
     return 0;
 }
 
+/* What a thread has of its maker besides the memory. */
+static void thread_inherit_locked(struct thread *t, const struct thread *parent)
+{
+    creds_copy(&t->creds, &parent->creds);
+    t->no_new_privs = parent->no_new_privs;
+    t->slack_ns = parent->slack_ns;
+    t->nice = parent->nice;
+    if (!parent->sched_reset) {
+        t->sched_policy = parent->sched_policy;
+        t->sched_priority = parent->sched_priority;
+    } else if (t->nice < 0) {
+        t->nice = 0;
+    }
+}
+
+/* A number of threads is a limit of whoever may not do without it. */
+static bool thread_limit_reached(void)
+{
+    bool reached;
+
+    lib_lock();
+    reached = (uint64_t)process.n_threads >= limit_now(RLIMIT_NPROC);
+    lib_unlock();
+    return reached && !creds_may(CAP_SYS_RESOURCE) && !creds_may(CAP_SYS_ADMIN);
+}
+
 /* clone(flags, stack, parent_tid, child_tid, tls): threads only, no fork */
 static long thread_clone(struct sys_args *args)
 {
@@ -244,7 +275,7 @@ static long thread_clone(struct sys_args *args)
     if ((flags & CLONE_SETTLS) && args->arg[4] >= USER_END) {
         return -EPERM;
     }
-    t = thread_new();
+    t = thread_limit_reached() ? NULL : thread_new();
     if (!t) {
         return -EAGAIN;
     }
@@ -261,12 +292,14 @@ static long thread_clone(struct sys_args *args)
 
     lib_lock();
     thread_list_add_locked(t);
+    thread_inherit_locked(t, parent);
     ret = clone_store_tid(flags, t->tid, args->arg[2], args->arg[3]);
     if (!ret) {
         ret = thread_start(t, thread_first_return, (uint64_t)frame);
     }
     if (ret < 0) {
         thread_list_remove_locked(t);
+        creds_drop(&t->creds);
         lib_unlock();
         lib_pages_free(t->block, t->block_bytes);
         return ret;
@@ -294,6 +327,7 @@ _Noreturn void thread_leave(void)
     futex_pi_leave_locked(t);
     thread_list_remove_locked(t);
     signal_thread_leaves_locked(t);
+    creds_drop(&t->creds);
     if (t->clear_child_tid &&
         !copy_to_user(t->clear_child_tid, &zero, sizeof(zero))) {
         futex_wake_locked(t->clear_child_tid, 1, ~0u);
@@ -344,66 +378,10 @@ static long thread_gettid(struct sys_args *args)
     return thread_tid();
 }
 
-static long thread_ok(struct sys_args *args)
-{
-    (void)args;
-    return 0;
-}
-
 static long thread_enosys(struct sys_args *args)
 {
     (void)args;
     return -ENOSYS;
-}
-
-static long thread_yield(struct sys_args *args)
-{
-    (void)args;
-    prim_yield();
-    return 0;
-}
-
-static long thread_getaffinity(struct sys_args *args)
-{
-    uint64_t one_cpu = 1;
-
-    if (args->arg[1] < sizeof(one_cpu)) {
-        return -EINVAL;
-    }
-    if (copy_to_user(args->arg[2], &one_cpu, sizeof(one_cpu))) {
-        return -EFAULT;
-    }
-    return sizeof(one_cpu);
-}
-
-static long thread_getparam(struct sys_args *args)
-{
-    int priority = 0;
-
-    return copy_to_user(args->arg[1], &priority, sizeof(priority));
-}
-
-static long thread_priority_max(struct sys_args *args)
-{
-    return args->arg[0] == SCHED_FIFO || args->arg[0] == SCHED_RR ? 99 : 0;
-}
-
-static long thread_priority_min(struct sys_args *args)
-{
-    return args->arg[0] == SCHED_FIFO || args->arg[0] == SCHED_RR ? 1 : 0;
-}
-
-static long thread_getcpu(struct sys_args *args)
-{
-    uint32_t zero = 0;
-
-    if (args->arg[0] && copy_to_user(args->arg[0], &zero, sizeof(zero))) {
-        return -EFAULT;
-    }
-    if (args->arg[1] && copy_to_user(args->arg[1], &zero, sizeof(zero))) {
-        return -EFAULT;
-    }
-    return 0;
 }
 
 #define ARCH_SET_FS 0x1002
@@ -438,18 +416,6 @@ const struct sys_entry thread_calls[] = {
     { __NR_exit_group, "exit_group", thread_exit_group },
     { __NR_set_tid_address, "set_tid_address", thread_set_tid_address },
     { __NR_gettid, "gettid", thread_gettid },
-    { __NR_sched_yield, "sched_yield", thread_yield },
-    { __NR_sched_getaffinity, "sched_getaffinity", thread_getaffinity },
-    { __NR_sched_setaffinity, "sched_setaffinity", thread_ok },
-    { __NR_sched_getparam, "sched_getparam", thread_getparam },
-    { __NR_sched_setparam, "sched_setparam", thread_ok },
-    { __NR_sched_getscheduler, "sched_getscheduler", thread_ok },
-    { __NR_sched_setscheduler, "sched_setscheduler", thread_ok },
-    { __NR_sched_get_priority_max, "sched_get_priority_max",
-      thread_priority_max },
-    { __NR_sched_get_priority_min, "sched_get_priority_min",
-      thread_priority_min },
-    { __NR_getcpu, "getcpu", thread_getcpu },
     { __NR_arch_prctl, "arch_prctl", thread_arch_prctl },
     { 0, NULL, NULL },
 };

@@ -8,6 +8,7 @@
 #define THREAD_H
 
 #include "guest-libc/start/layout.h"
+#include "guest-libc/sys/creds.h"
 #include "guest-libc/sys/libos.h"
 #include "guest-libc/sys/sigqueue.h"
 
@@ -48,6 +49,13 @@ struct thread {
     struct thread *futex_owner; /* FUTEX_PI: who holds what it waits for */
     uint64_t robust_list;       /* user address or 0 */
 
+    struct creds creds; /* written by its owner under the lock */
+    bool no_new_privs;  /* owner */
+    uint64_t slack_ns;  /* owner; 0: the default */
+    int nice;
+    int sched_policy, sched_priority;
+    bool sched_reset; /* those it makes begin anew */
+
     uint64_t signal_mask;
     uint64_t saved_mask;     /* to come back at the call's exit ... */
     bool saved_mask_valid;   /* ... if this is set */
@@ -67,6 +75,9 @@ struct process {
     uint32_t xsave_bytes; /* constant after boot */
     uint64_t xsave_mask;  /* constant after boot */
     uint64_t brk_start, brk_now;
+    bool dumpable;                 /* of prctl(), as the others */
+    bool subreaper, no_huge_pages; /* kept, of no use */
+    int parent_signal;
     struct signal_queue signals;
     int fatal_signal; /* ends the process at the next door; 0: none */
 };
@@ -147,6 +158,12 @@ long futex_wake_locked(uint64_t addr, uint32_t count, uint32_t bits);
 
 /* clock.c: at boot. */
 void clock_boot(void);
+
+/* rlimit.c: at boot; then lock held. */
+void limit_boot(void);
+uint64_t limit_now(uint32_t resource);
+/* 0, or -ENOMEM if so much more memory is more than a limit. */
+long limit_memory(uint64_t more_bytes, bool writable);
 
 /* Messages from the host. Lock held. */
 void mailbox_read_locked(void);

@@ -10,14 +10,11 @@
 #include <errno.h>
 #include <asm/unistd.h>
 #include <linux/time.h>
-#include <linux/times.h>
-#include <linux/resource.h>
 #include <linux/signal.h>
 #include "guest-libc/sys/clock.h"
 
 #define NS_PER_US   1000ull
 #define US_PER_SEC  1000000ull
-#define NS_PER_TICK 10000000ull /* times() counts 100 a second */
 #define SECONDS_MAX (INT64_MAX / (int64_t)NS_PER_SEC)
 
 struct user_timespec {
@@ -175,27 +172,6 @@ static long time_clock_nanosleep(struct sys_args *args)
     return sleep_until(&until);
 }
 
-static long time_times(struct sys_args *args)
-{
-    struct tms tms = { 0 };
-
-    tms.tms_utime = prim_query(SYS_QUERY_CPU_NS) / NS_PER_TICK;
-    if (args->arg[0] && copy_to_user(args->arg[0], &tms, sizeof(tms))) {
-        return -EFAULT;
-    }
-    return prim_now_ns() / NS_PER_TICK;
-}
-
-static long time_getrusage(struct sys_args *args)
-{
-    uint64_t ns = prim_query(SYS_QUERY_CPU_NS);
-    struct rusage usage = {
-        .ru_utime = { ns / NS_PER_SEC, ns % NS_PER_SEC / NS_PER_US },
-    };
-
-    return copy_to_user(args->arg[1], &usage, sizeof(usage));
-}
-
 /* The interval timer: ITIMER_REAL only. Guarded by the lock. */
 static struct {
     uint64_t deadline_ns; /* SYS_FOREVER: not running */
@@ -337,8 +313,6 @@ const struct sys_entry time_calls[] = {
     { __NR_nanosleep, "nanosleep", time_nanosleep },
     { __NR_gettimeofday, "gettimeofday", time_gettimeofday },
     { __NR_time, "time", time_time },
-    { __NR_times, "times", time_times },
-    { __NR_getrusage, "getrusage", time_getrusage },
     { __NR_setitimer, "setitimer", time_setitimer },
     { __NR_getitimer, "getitimer", time_getitimer },
     { __NR_alarm, "alarm", time_alarm },

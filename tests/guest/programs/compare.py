@@ -18,6 +18,7 @@ PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack')
 PROGRAMS += ('binds',)
 PROGRAMS += ('proc', 'paths')
 PROGRAMS += ('recvflags', 'sockopts')
+PROGRAMS += ('identity', 'limits')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -12,6 +12,7 @@ core-tests_NAMES += faults sigqueue sigroute altstack
 core-tests_NAMES += binds
 core-tests_NAMES += proc paths
 core-tests_NAMES += recvflags sockopts
+core-tests_NAMES += identity limits
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
 

@@ -405,6 +405,11 @@ _Noreturn void lib_panic(const char *format, ...)
     abort();
 }
 
+uint32_t limit_files(void)
+{
+    return 16384;
+}
+
 /* As clock.c, for posix/ alone. */
 void wall_clock_look_locked(void)
 {

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
     test_signal_add();
     test_sigqueue_add();
     test_memory_add();
+    test_ident_add();
     test_time_add();
     test_start_add();
     test_string_add();

@@ -14,7 +14,7 @@ PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
             'signals', 'vdso', 'events', 'sockets', 'udp',
             'shutdowns')
 PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
-PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack')
+PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack', 'interrupt')
 PROGRAMS += ('binds',)
 PROGRAMS += ('proc', 'paths')
 PROGRAMS += ('recvflags', 'sockopts')

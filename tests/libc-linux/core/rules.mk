@@ -8,7 +8,7 @@ core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
 	events sockets udp randoms \
 	shutdowns
 core-tests_NAMES += futex-ops locks clock-ids timerfds
-core-tests_NAMES += faults sigqueue sigroute altstack
+core-tests_NAMES += faults sigqueue sigroute altstack interrupt
 core-tests_NAMES += binds
 core-tests_NAMES += proc paths
 core-tests_NAMES += recvflags sockopts

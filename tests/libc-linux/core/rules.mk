@@ -31,5 +31,15 @@ GUEST_PROGRAMS += $(core-tests_PROGRAMS)
 CHECK_LIBC_LINUX += tests/libc-linux/core/check-core
 CHECK_LIBC_LINUX_DEPS += $(core-tests_PROGRAMS) $(B)/guest-libc/sluice-linux
 
+# The library stopped at each instruction, by a tracer.
+core-tests_STEP := $(B)/tests/libc-linux/step
+$(core-tests_STEP): tests/libc-linux/core/step.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(HOST_CC) -O2 -g $(WARN_FLAGS) -o $@ $<
+
+CHECK_LIBC_LINUX += tests/libc-linux/core/check-steps
+CHECK_LIBC_LINUX_DEPS += $(core-tests_STEP) $(B)/guest-programs/stepped-musl
+
 CHECK_GUEST_PROGRAMS += tests/guest/programs/check-programs
 CHECK_GUEST_DEPS += $(core-tests_PROGRAMS) $(B)/guest-libc/libsluiceos.elf

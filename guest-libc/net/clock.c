@@ -44,6 +44,7 @@
 #define CLOCK_REASS_NS      ((IP_REASS_MAXAGE + 1) * CLOCK_SECOND_NS)
 
 static bool clock_runs;
+static bool clock_excused; /* nothing was done at the last tick: it was late */
 static uint64_t tick_done; /* of NET_TICK_NS, since 0 */
 static uint64_t far_deadline_ns = SYS_FOREVER;
 static uint64_t second_done;
@@ -84,15 +85,20 @@ static uint64_t tcp_deadline_ns(void)
     return clock_runs ? (tick_done + 1) * NET_TICK_NS : far_deadline_ns;
 }
 
-/* Bring TCP's clock to @now_ns, but for time in which the guest stood still. */
-static void ticks_catch_up(uint64_t now_ns)
+/*
+ * Bring TCP's clock to @now_ns, but for time in which the guest stood still.
+ * Return: whether it did.
+ */
+static bool ticks_catch_up(uint64_t now_ns)
 {
     uint64_t due_ns = tcp_deadline_ns();
 
     ticks_set(now_ns / NET_TICK_NS);
-    if (due_ns < now_ns && now_ns - due_ns > CLOCK_LATE_NS) {
-        tcp_timers_shift((uint32_t)((now_ns - due_ns) / CLOCK_TICK_NS));
+    if (now_ns <= due_ns || now_ns - due_ns <= CLOCK_LATE_NS) {
+        return false;
     }
+    tcp_timers_shift((uint32_t)((now_ns - due_ns) / CLOCK_TICK_NS));
+    return true;
 }
 
 /**
@@ -143,10 +149,17 @@ static void seconds_run(uint64_t ns)
 /**
  * clock_arp_asked() - an ARP request left: time it out
  *
+ * Seconds that have passed before are not to be counted against it.
+ *
  * Context: lock held.
  */
 void clock_arp_asked(void)
 {
+    uint64_t second = prim_now_ns() / CLOCK_SECOND_NS;
+
+    if (second > second_done + 1) {
+        second_done = second;
+    }
     seconds_run(CLOCK_ARP_ASK_NS);
 }
 
@@ -168,7 +181,13 @@ static void tcp_run(uint64_t now_ns)
     if (tick == tick_done || now_ns < tcp_deadline_ns()) {
         return;
     }
-    ticks_catch_up(now_ns);
+    if (ticks_catch_up(now_ns) && !clock_excused) {
+        /* Let come in what waits; but a guest that is always late goes on. */
+        clock_excused = true;
+        clock_runs = true;
+        return;
+    }
+    clock_excused = false;
     left = tcp_timers_run();
     clock_runs = false;
     far_deadline_ns = left == TCP_TIMERS_NEVER
@@ -176,9 +195,17 @@ static void tcp_run(uint64_t now_ns)
                           : (tick / 2 + left) * CLOCK_TICK_NS;
 }
 
-static void seconds_work(uint64_t now_ns)
+/**
+ * clock_seconds_run() - what ages by seconds
+ *
+ * To be called before the received frames: what they make is not older than
+ * they are.
+ *
+ * Context: lock held; not from within lwIP.
+ */
+void clock_seconds_run(void)
 {
-    uint64_t second = now_ns / CLOCK_SECOND_NS;
+    uint64_t second = prim_now_ns() / CLOCK_SECOND_NS;
     uint64_t n = second - second_done;
 
     second_done = second;
@@ -203,9 +230,6 @@ static void seconds_work(uint64_t now_ns)
 void clock_run(uint64_t now_ns)
 {
     tcp_run(now_ns);
-    if (now_ns / CLOCK_SECOND_NS != second_done) {
-        seconds_work(now_ns);
-    }
 }
 
 /**

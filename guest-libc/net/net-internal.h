@@ -31,6 +31,8 @@ void clock_touch(void);
 void clock_arp_asked(void);
 /* A fragment came: let those that lack some run out. */
 void clock_fragment(void);
+/* What ages, before the received frames; and TCP, after them. */
+void clock_seconds_run(void);
 void clock_run(uint64_t now_ns);
 uint64_t clock_deadline(void);
 

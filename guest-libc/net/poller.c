@@ -78,9 +78,11 @@ static uint64_t messages_run(uint64_t now_ns)
 
 static bool round_run(void)
 {
-    unsigned frames = link_receive();
+    unsigned frames;
     uint64_t now;
 
+    clock_seconds_run();
+    frames = link_receive();
     link_retry();
     wall_clock_look_locked();
     now = prim_now_ns();

@@ -168,8 +168,10 @@ static bool rexmit_run(struct tcp_pcb *pcb)
         /* Nothing has been sent: it says nothing about the way. */
         pcb->nrtx += pcb->nrtx < UINT8_MAX;
         TCP_RTIME_START(pcb);
-        pcb->rtime_start = due_in((uint32_t)pcb->rto, LOCAL_RETRY);
         tcp_output(pcb);
+        if (!pcb->unacked) {
+            pcb->rtime_start = due_in((uint32_t)pcb->rto, LOCAL_RETRY);
+        }
         return true;
     }
     congestion_lost(pcb);

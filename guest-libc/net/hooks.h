@@ -13,6 +13,7 @@ uint32_t random_isn(const ip_addr_t *local, uint16_t local_port,
                     const ip_addr_t *remote, uint16_t remote_port);
 struct tcp_pcb_listen *listen_choose(struct tcp_pcb_listen *all,
                                      uint16_t from_port, uint16_t port);
+void icmp_no_neighbour(const struct pbuf *packet);
 void lease_option(struct dhcp *dhcp, uint8_t message_type, uint8_t option,
                   uint8_t len_bytes, const struct pbuf *p, uint16_t offset);
 

@@ -19,6 +19,7 @@
 #define ICMP_HEADER_BYTES 8u
 /* Two IP headers, two more headers: what can be of interest. */
 #define ICMP_LOOK_BYTES   (2 * (60u + ICMP_HEADER_BYTES))
+#define ICMP_QUOTED_BYTES 8u /* of what is in it, at least */
 #define ICMP_ID_ATTEMPTS  64
 
 static struct raw_pcb *icmp_pcb;
@@ -46,28 +47,92 @@ static uint16_t field16(const uint8_t *at)
     return value;
 }
 
-/* Errors that Linux lets a connected socket know at once. */
-static int error_of(uint8_t code)
+/* What Linux makes of it, and whether another attempt is of no use. */
+struct reason {
+    int error;
+    bool final;
+};
+
+static struct reason reason_of(uint8_t type, uint8_t code)
 {
-    return code == ICMP_DUR_PORT ? ECONNREFUSED
-                                 : (code == ICMP_DUR_PROTO ? ENOPROTOOPT : 0);
+    static const struct reason unreachable[] = {
+        { ENETUNREACH, false },  { EHOSTUNREACH, false },
+        { ENOPROTOOPT, true },   { ECONNREFUSED, true },
+        { EMSGSIZE, false },     { EOPNOTSUPP, false },
+        { ENETUNREACH, true },   { EHOSTDOWN, true },
+        { ENONET, true },        { ENETUNREACH, true },
+        { EHOSTUNREACH, true },  { ENETUNREACH, false },
+        { EHOSTUNREACH, false }, { EHOSTUNREACH, true },
+        { EHOSTUNREACH, true },  { EHOSTUNREACH, true },
+    };
+
+    switch (type) {
+    case ICMP_DUR:
+        return code < sizeof(unreachable) / sizeof(unreachable[0])
+                   ? unreachable[code]
+                   : (struct reason){ 0 };
+    case ICMP_TE:
+        return (struct reason){ EHOSTUNREACH, false };
+    case ICMP_PP:
+        return (struct reason){ EPROTO, true };
+    default:
+        return (struct reason){ 0 };
+    }
+}
+
+static void udp_undelivered(const uint8_t *ip, int error)
+{
+    size_t header = ip_header_bytes(ip);
+    struct sock_addr remote;
+
+    remote.address = field32(ip + 16);
+    remote.port = field16(ip + header + 2);
+    dgram_unreachable(field16(ip + header), &remote, error);
+}
+
+/* Is @ip a packet of ours, with the ends and the number of what is in it? */
+static bool is_of_ours(const uint8_t *ip, size_t len_bytes)
+{
+    size_t header = len_bytes >= IP_HLEN ? ip_header_bytes(ip) : 0;
+
+    return header >= IP_HLEN && len_bytes >= header + ICMP_QUOTED_BYTES &&
+           link_is_ours(field32(ip + 12));
 }
 
 /* @quoted: the IP packet that could not be delivered, as far as it was sent. */
-static void unreachable(uint8_t code, const uint8_t *quoted, size_t len_bytes)
+static void undelivered(const uint8_t *message, const uint8_t *quoted,
+                        size_t len_bytes)
 {
-    size_t header = len_bytes >= IP_HLEN ? ip_header_bytes(quoted) : 0;
-    struct sock_addr remote;
-    int error = error_of(code);
+    struct reason reason = reason_of(message[0], message[1]);
 
-    if (!error || header < IP_HLEN ||
-        len_bytes < header + offsetof(struct udp_hdr, len) ||
-        quoted[9] != IP_PROTO_UDP || !link_is_ours(field32(quoted + 12))) {
+    if (!reason.error || !is_of_ours(quoted, len_bytes)) {
         return;
     }
-    remote.address = field32(quoted + 16);
-    remote.port = field16(quoted + header + 2);
-    dgram_unreachable(field16(quoted + header), &remote, error);
+    if (quoted[9] == IP_PROTO_UDP && reason.final) {
+        udp_undelivered(quoted, reason.error);
+    } else if (quoted[9] != IP_PROTO_TCP) {
+        return;
+    } else if (reason.error == EMSGSIZE) {
+        tcp_too_long(quoted, len_bytes, lwip_ntohs(field16(message + 6)));
+    } else {
+        tcp_undelivered(quoted, len_bytes, reason.error);
+    }
+}
+
+/**
+ * icmp_no_neighbour() - nobody has answered for a packet's next hop
+ * @packet: of IP
+ *
+ * Context: lock held, from within lwIP's ARP.
+ */
+void icmp_no_neighbour(const struct pbuf *packet)
+{
+    static const uint8_t message[ICMP_HEADER_BYTES] = { ICMP_DUR,
+                                                        ICMP_DUR_HOST };
+    uint8_t look[ICMP_LOOK_BYTES];
+    size_t len = pbuf_copy_partial(packet, look, sizeof(look), 0);
+
+    undelivered(message, look, len);
 }
 
 /* A copy without its first @skip bytes. */
@@ -132,9 +197,7 @@ static u8_t icmp_on_recv(void *arg, struct raw_pcb *pcb, struct pbuf *p,
         !checksum_is_good(p, header)) {
         return 0;
     }
-    if (look[header] == ICMP_DUR) {
-        unreachable(look[header + 1], look + inner, len - inner);
-    }
+    undelivered(look + header, look + inner, len - inner);
     hand_out(p, look + header, header, ip_2_ip4(from)->addr);
     return 0;
 }

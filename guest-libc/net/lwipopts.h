@@ -49,7 +49,9 @@
 #define PBUF_POOL_BUFSIZE              1600
 
 /* Packets wait while their next hop's address is asked for. */
-#define ARP_TABLE_SIZE                 64
+#define ARP_TABLE_SIZE                 512 /* a /24 and more */
+#define LWIP_NETIF_HWADDRHINT          1   /* each connection knows its place */
+#define ARP_MAXPENDING                 3   /* s, as Linux asks thrice */
 #define ARP_QUEUEING                   1
 #define ARP_QUEUE_LEN                  64
 #define ETHARP_SUPPORT_VLAN            0
@@ -65,12 +67,15 @@
 #define TCP_SNDQUEUELOWAT              1024
 #define TCP_OVERSIZE                   TCP_MSS
 #define TCP_QUEUE_OOSEQ                1
+/* What came too early: no more than the window, nor in pieces without end. */
+#define TCP_OOSEQ_MAX_BYTES            TCP_WND
+#define TCP_OOSEQ_MAX_PBUFS            1024
 #define LWIP_TCP_SACK_OUT              1
-#define TCP_TMR_INTERVAL               10  /* ms */
+#define TCP_TMR_INTERVAL               10 /* ms */
 /* tcp-timers.c, with more numbers (RFC 6298, and the least of Linux) */
 #define LWIP_TCP_TIMERS_CUSTOM         1
-#define LWIP_TCP_RTO_TIME              1000   /* ms, before one is measured */
-#define TCP_RTO_MIN                    200    /* on top of the round trip */
+#define LWIP_TCP_RTO_TIME              1000 /* ms, before one is measured */
+#define TCP_RTO_MIN                    200  /* on top of the round trip */
 #define TCP_RTO_MAX                    120000
 #define TCP_MSL                        30000UL /* TIME_WAIT is twice that */
 #define LWIP_TCP_KEEPALIVE             1
@@ -97,6 +102,7 @@
 #define LWIP_HOOK_FILENAME             "guest-libc/net/hooks.h"
 #define LWIP_HOOK_TCP_ISN              random_isn
 #define LWIP_HOOK_TCP_LISTENER         listen_choose
+#define LWIP_HOOK_ARP_UNREACHABLE      icmp_no_neighbour
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option,     \
                                     len, p, offset)                            \
     lease_option(dhcp, type, option, len, p, offset)

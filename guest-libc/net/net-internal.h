@@ -86,6 +86,15 @@ void dgram_room(void);
 /* icmp.c */
 void icmp_start(void);
 
+/* tcp-icmp.c: a TCP packet of ours could not be delivered; @error a positive
+ * errno, @mtu what fits where it is too long. */
+void tcp_undelivered(const uint8_t *ip, size_t len_bytes, int error);
+void tcp_too_long(const uint8_t *ip, size_t len_bytes, uint16_t mtu);
+
+/* sock.c */
+struct tcp_pcb;
+void sock_unreachable(struct tcp_pcb *pcb, int error);
+
 /* frame.c: a frame of the raw type arrived. */
 #define FRAME_ETHERTYPE 0x88b5u
 void frame_input(const uint8_t *data, size_t len_bytes);

@@ -164,10 +164,12 @@ void sock_die(struct sock *s, int error)
 static int errno_of(const struct sock *s, err_t err)
 {
     if (s->state == SOCK_CONNECTING) {
-        return err == ERR_RST ? ECONNREFUSED : ETIMEDOUT;
+        return err == ERR_RST  ? ECONNREFUSED
+               : s->soft_error ? s->soft_error
+                               : ETIMEDOUT;
     }
     if (err == ERR_ABRT) {
-        return ETIMEDOUT;
+        return s->soft_error ? s->soft_error : ETIMEDOUT;
     }
     /* The peer had ended its direction: what fails is ours. */
     return s->fin && !s->tx_end ? EPIPE : ECONNRESET;
@@ -200,6 +202,22 @@ static void sock_inherit(struct sock *s, const struct sock *listener)
     s->opt.cookie = 0;
     s->file.rx_timeout_ns = listener->file.rx_timeout_ns;
     s->file.tx_timeout_ns = listener->file.tx_timeout_ns;
+}
+
+/**
+ * sock_unreachable() - the network tells why a connection's packets are lost
+ * @pcb: the connection
+ * @error: positive errno; told to the program if it is given up
+ *
+ * Context: lock held.
+ */
+void sock_unreachable(struct tcp_pcb *pcb, int error)
+{
+    struct sock *s = pcb->errf == sock_on_error ? pcb->callback_arg : NULL;
+
+    if (s) {
+        s->soft_error = error;
+    }
 }
 
 static err_t sock_on_accept(void *arg, struct tcp_pcb *pcb, err_t err)

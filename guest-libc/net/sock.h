@@ -43,6 +43,7 @@ struct sock {
     enum sock_state state;
     struct tcp_pcb *pcb;
     int error;       /* positive errno, reported once */
+    int soft_error;  /* why attempts may be in vain */
     bool fin;        /* the peer said that no more will come */
     bool rx_end;     /* so it is, or the program wants no more */
     bool tx_end;     /* FIN was sent */

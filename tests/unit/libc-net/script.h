@@ -10,7 +10,7 @@
  *                                                      of data
  *  > FLAGS SEQ[+LEN] [ack N]   the guest sends this next and nothing before, at
  *                              once or while the step before waits
- *  @MS > ...                   MS after the last segment, give or take a tick
+ *  @MS > ...                   MS after the last segment, give or take an eighth
  *  .MS                         let so many milliseconds pass
  *  -MS                         the same, and the guest sends nothing
  *  icmp TYPE CODE SEQ [mtu N]  the network tells of the guest's segment SEQ

@@ -5,7 +5,8 @@
 
 net-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(addprefix $(B)/guest-programs/,echo-epoll-$c sluice-frames-$c \
-	sluice-commit-$c sluice-lines-$c))
+	sluice-commit-$c sluice-lines-$c)) \
+	$(B)/guest-programs/bulk-musl
 
 # Longer than the pattern for programs without libsluice: it wins.
 define sluice-program
@@ -22,6 +23,6 @@ $(eval $(call sluice-program,glibc,$(HOST_CC)))
 
 GUEST_PROGRAMS += $(net-tests_PROGRAMS)
 
-CHECK_LIBC_LINUX += tests/libc-linux/net/check-net
+CHECK_LIBC_LINUX += tests/libc-linux/net/check-net tests/libc-linux/net/check-tcp
 CHECK_LIBC_LINUX_DEPS += $(net-tests_PROGRAMS) $(B)/guest-libc/sluice-linux \
 	$(REDIS_SERVER)

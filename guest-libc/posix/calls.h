@@ -24,11 +24,20 @@ long io_sys_writev(struct sys_args *a);
 long io_sys_seek(struct sys_args *a);
 long io_sys_pread(struct sys_args *a);
 long io_sys_preadv(struct sys_args *a);
+long io_sys_preadv2(struct sys_args *a);
 long io_sys_pwrite(struct sys_args *a);
-long io_sys_refuse(struct sys_args *a);
+long io_sys_pwritev(struct sys_args *a);
+long io_sys_pwritev2(struct sys_args *a);
 long io_sys_sync(struct sys_args *a);
-long io_sys_advise(struct sys_args *a);
+long io_sys_syncfs(struct sys_args *a);
+long io_sys_fadvise(struct sys_args *a);
+long io_sys_readahead(struct sys_args *a);
 long io_sys_nothing(struct sys_args *a);
+
+/* sendfile.c, locks.c */
+long send_sys_sendfile(struct sys_args *a);
+long send_sys_copy(struct sys_args *a);
+long locks_sys_flock(struct sys_args *a);
 
 /* epoll.c */
 long epoll_sys_create(struct sys_args *a);

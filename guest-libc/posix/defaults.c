@@ -53,6 +53,11 @@ static void put_text(const char *path, const char *text)
     put(path, TREE_REGULAR, 0444, text, strlen(text));
 }
 
+static void put_link(const char *path, const char *to)
+{
+    put(path, TREE_LINK, 0777, to, strlen(to));
+}
+
 /* @to becomes @a, @b and @c in a row, cut where the room ends. */
 static void join(char *to, size_t size_bytes, const char *a, const char *b,
                  const char *c)
@@ -111,6 +116,12 @@ const struct tree_default *defaults_list(void)
     for (size_t i = 0; (device = device_numbered(i)); i++) {
         put(device->name, TREE_DEVICE, 0666, device, 0);
     }
+    /* @linux dev /dev/stdin /dev/stdout /dev/stderr /dev/fd
+     * @test guest/programs/devices.c "the standard streams by their names" */
+    put_link("/dev/fd", "/proc/self/fd");
+    put_link("/dev/stdin", "/proc/self/fd/0");
+    put_link("/dev/stdout", "/proc/self/fd/1");
+    put_link("/dev/stderr", "/proc/self/fd/2");
     put_text("/etc/passwd", passwd);
     put_text("/etc/group", group);
     put_text("/etc/nsswitch.conf", nsswitch);

@@ -2,6 +2,8 @@
 /*
  * device.c - the few device files that programs take for granted
  *
+ * /dev/stdin, stdout, stderr and fd are links (defaults.c).
+ *
  * Random bytes come from the host at every read: a pool here would repeat
  * itself when the guest is forked (R2).
  */
@@ -80,14 +82,16 @@ static long device_seek(struct file *file, int64_t offset, uint32_t whence)
     .release = tree_file_release
 #define DEVICE_MEM(minor) (1u << 8 | (minor))
 
+/* @linux dev /dev/null /dev/zero /dev/full
+ * @test guest/programs/devices.c "null, zero and full" */
 static const struct file_ops null_ops = {
     DEVICE_OPS,        .name = "/dev/null", .rdev = DEVICE_MEM(3),
     .read = null_read, .write = null_write,
 };
 
 static const struct file_ops zero_ops = {
-    DEVICE_OPS,        .name = "/dev/zero", .rdev = DEVICE_MEM(5),
-    .read = zero_read, .write = null_write,
+    DEVICE_OPS,         .name = "/dev/zero", .rdev = DEVICE_MEM(5),
+    .maps_zeros = true, .read = zero_read,   .write = null_write,
 };
 
 static const struct file_ops full_ops = {
@@ -95,6 +99,8 @@ static const struct file_ops full_ops = {
     .read = zero_read, .write = full_write,
 };
 
+/* @linux dev /dev/random /dev/urandom - writing to them mixes nothing in
+ * @test guest/programs/devices.c "random bytes" */
 static const struct file_ops random_ops = {
     DEVICE_OPS,          .name = "/dev/random", .rdev = DEVICE_MEM(8),
     .read = random_read, .write = null_write,
@@ -105,8 +111,21 @@ static const struct file_ops urandom_ops = {
     .read = random_read, .write = null_write,
 };
 
+/*
+ * No process here has a terminal.
+ *
+ * @linux dev /dev/tty
+ * @test guest/programs/devices.c "there is no terminal"
+ */
+static const struct file_ops tty_ops = {
+    DEVICE_OPS,
+    .name = "/dev/tty",
+    .rdev = 5u << 8,
+    .open_error = -ENXIO,
+};
+
 static const struct file_ops *const devices[] = {
-    &null_ops, &zero_ops, &full_ops, &random_ops, &urandom_ops,
+    &null_ops, &zero_ops, &full_ops, &random_ops, &urandom_ops, &tty_ops,
 };
 
 /**

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/locks.h"
 #include "guest-libc/posix/tree-file.h"
 
 #define LINUX_O_ASYNC     020000
@@ -157,11 +158,9 @@ static long fcntl_locked(uint32_t fd, uint32_t command, uint64_t arg)
         return set_owner_ex(file, arg);
     case FCNTL_GETOWN_EX:
         return get_owner_ex(file, arg);
-    case F_SETLK:
-    case F_SETLKW:
-        return 0;
     default:
-        return -EINVAL;
+        return locks_is_command(command) ? locks_fcntl(fd, command, arg)
+                                         : -EINVAL;
     }
 }
 

@@ -6,6 +6,7 @@
  */
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/locks.h"
 
 struct fd_entry {
     struct file *file;
@@ -152,6 +153,7 @@ static long fd_close(uint32_t fd)
     if (fd < fd_lowest) {
         fd_lowest = fd;
     }
+    locks_closed(file);
     file_release(file);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* file.c - open files: references, events, names */
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/locks.h"
 #include "guest-libc/posix/text.h"
 #include "guest-libc/posix/tree-file.h"
 
@@ -49,6 +50,7 @@ void file_release(struct file *file)
         return;
     }
     epoll_forget(file);
+    locks_released(file);
     lib_assert(list_empty(&file->waiters));
     file->ops->release(file);
 }

@@ -22,9 +22,11 @@ struct file;
 
 struct file_ops {
     const char *name;
-    uint32_t mode; /* S_IF* and permissions, for fstat() */
-    uint32_t rdev; /* of a device: st_rdev */
-    bool in_tree;  /* the file is a struct tree_file (tree-file.h) */
+    uint32_t mode;      /* S_IF* and permissions, for fstat() */
+    uint32_t rdev;      /* of a device: st_rdev */
+    int32_t open_error; /* of a device: what open() says, 0: it is opened */
+    bool maps_zeros;    /* a mapping of it is fresh memory */
+    bool in_tree;       /* the file is a struct tree_file (tree-file.h) */
     /* EPOLL* that hold now. */
     uint32_t (*events)(struct file *file);
     /* Bytes moved, 0 at the end, -EAGAIN; NULL: -EINVAL. */

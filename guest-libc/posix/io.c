@@ -3,6 +3,7 @@
 #include "guest-libc/net/net.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/tree-file.h"
 
 /**
  * file_read() - read, waiting for the first bytes
@@ -195,7 +196,12 @@ static long read_at(uint64_t fd, struct uio *uio, int64_t offset)
     return ret;
 }
 
-/** io_sys_pread() - pread64(fd, buf, count, offset) */
+/**
+ * io_sys_pread() - pread64(fd, buf, count, offset)
+ *
+ * @linux call pread64 preadv
+ * @test guest/programs/sendfile.c "pread and pwrite of each kind"
+ */
 long io_sys_pread(struct sys_args *a)
 {
     struct uio uio;
@@ -204,7 +210,7 @@ long io_sys_pread(struct sys_args *a)
     return read_at(a->arg[0], &uio, (int64_t)a->arg[3]);
 }
 
-/** io_sys_preadv() - preadv(fd, iov, n, offset), preadv2(..., flags) */
+/** io_sys_preadv() - preadv(fd, iov, n, offset) */
 long io_sys_preadv(struct sys_args *a)
 {
     struct uio uio;
@@ -213,36 +219,95 @@ long io_sys_preadv(struct sys_args *a)
     return ret ? ret : read_at(a->arg[0], &uio, (int64_t)a->arg[3]);
 }
 
-/** io_sys_pwrite() - pwrite64, pwritev: what can be written has no position */
-long io_sys_pwrite(struct sys_args *a)
+/* RWF_*: how soon it is on the disk, and not to wait. */
+#define IO_FLAGS_KNOWN 0x1fu
+
+/**
+ * io_sys_preadv2() - preadv2(fd, iov, n, offset, 0, flags)
+ *
+ * @linux call preadv2 pwritev2 - RWF_NOWAIT waits as others do
+ * @test guest/programs/sendfile.c "preadv2 and pwritev2 at the position"
+ */
+long io_sys_preadv2(struct sys_args *a)
+{
+    if ((uint32_t)a->arg[5] & ~IO_FLAGS_KNOWN) {
+        return -EOPNOTSUPP;
+    }
+    return (int64_t)a->arg[3] == -1 ? io_sys_readv(a) : io_sys_preadv(a);
+}
+
+/* Of what can be written only devices have a position: every one is alike. */
+static long write_at(uint64_t fd, struct uio *uio, int64_t offset)
 {
     struct file *file;
     long ret;
 
+    if (offset < 0) {
+        return -EINVAL;
+    }
     lib_lock();
-    file = fd_file(a->arg[0]);
-    ret = !file || file->ops->in_tree ? -EBADF : -ESPIPE;
+    file = fd_file(fd);
+    ret = !file                 ? -EBADF
+          : !file->ops->in_tree ? -ESPIPE
+                                : file_write(file, uio, false);
     lib_unlock();
     return ret;
 }
 
-/** io_sys_refuse() - ftruncate; sendfile, whose callers can copy themselves */
-long io_sys_refuse(struct sys_args *a)
+/**
+ * io_sys_pwrite() - pwrite64(fd, buf, count, offset)
+ *
+ * @linux call pwrite64 pwritev
+ * @test guest/programs/sendfile.c "pread and pwrite of each kind"
+ */
+long io_sys_pwrite(struct sys_args *a)
 {
-    long ret;
+    struct uio uio;
 
-    lib_lock();
-    ret = fd_file(a->arg[0]) ? -EINVAL : -EBADF;
-    lib_unlock();
-    return ret;
+    uio_single(&uio, a->arg[1], a->arg[2]);
+    return write_at(a->arg[0], &uio, (int64_t)a->arg[3]);
+}
+
+/** io_sys_pwritev() - pwritev(fd, iov, n, offset) */
+long io_sys_pwritev(struct sys_args *a)
+{
+    struct uio uio;
+    long ret = uio_vector(&uio, a->arg[1], (uint32_t)a->arg[2]);
+
+    return ret ? ret : write_at(a->arg[0], &uio, (int64_t)a->arg[3]);
+}
+
+/** io_sys_pwritev2() - pwritev2(fd, iov, n, offset, 0, flags) */
+long io_sys_pwritev2(struct sys_args *a)
+{
+    if ((uint32_t)a->arg[5] & ~IO_FLAGS_KNOWN) {
+        return -EOPNOTSUPP;
+    }
+    return (int64_t)a->arg[3] == -1 ? io_sys_writev(a) : io_sys_pwritev(a);
+}
+
+static uint32_t kind_of(struct file *file)
+{
+    const struct tree_node *node = tree_file_node(file);
+
+    return (node ? tree_mode(node) : file->ops->mode) & LINUX_S_IFMT;
 }
 
 static long sync_result(struct file *file)
 {
-    return !file ? -EBADF : file->ops->in_tree ? 0 : -EINVAL;
+    uint32_t kind = file ? kind_of(file) : 0;
+
+    return !file                                            ? -EBADF
+           : kind == LINUX_S_IFREG || kind == LINUX_S_IFDIR ? 0
+                                                            : -EINVAL;
 }
 
-/** io_sys_sync() - fsync, fdatasync: nothing here changes */
+/**
+ * io_sys_sync() - fsync, fdatasync: nothing here changes
+ *
+ * @linux call fsync fdatasync
+ * @test guest/programs/sendfile.c "fsync of each kind"
+ */
 long io_sys_sync(struct sys_args *a)
 {
     long ret;
@@ -253,8 +318,13 @@ long io_sys_sync(struct sys_args *a)
     return ret;
 }
 
-/** io_sys_advise() - fadvise64, readahead, flock, syncfs: any open file */
-long io_sys_advise(struct sys_args *a)
+/**
+ * io_sys_syncfs() - syncfs(fd)
+ *
+ * @linux call syncfs
+ * @test guest/programs/sendfile.c "fsync of each kind"
+ */
+long io_sys_syncfs(struct sys_args *a)
 {
     long ret;
 
@@ -264,7 +334,62 @@ long io_sys_advise(struct sys_args *a)
     return ret;
 }
 
-/** io_sys_nothing() - sync() */
+#define ADVICE_KNOWN 6u
+
+static long advise_result(struct file *file, int64_t len, uint32_t advice)
+{
+    if (!file) {
+        return -EBADF;
+    }
+    if (kind_of(file) == LINUX_S_IFIFO) {
+        return -ESPIPE;
+    }
+    return len < 0 || advice >= ADVICE_KNOWN ? -EINVAL : 0;
+}
+
+/**
+ * io_sys_fadvise() - fadvise64(fd, offset, length, advice): all is in memory
+ *
+ * @linux call fadvise64
+ * @test guest/programs/sendfile.c "advice"
+ */
+long io_sys_fadvise(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = advise_result(fd_file(a->arg[0]), (int64_t)a->arg[2],
+                        (uint32_t)a->arg[3]);
+    lib_unlock();
+    return ret;
+}
+
+/**
+ * io_sys_readahead() - readahead(fd, offset, count)
+ *
+ * @linux call readahead
+ * @test guest/programs/sendfile.c "advice"
+ */
+long io_sys_readahead(struct sys_args *a)
+{
+    struct file *file;
+    long ret;
+
+    lib_lock();
+    file = fd_file(a->arg[0]);
+    ret = !file || (file->flags & O_ACCMODE) == O_WRONLY ? -EBADF
+          : kind_of(file) == LINUX_S_IFREG               ? 0
+                                                         : -EINVAL;
+    lib_unlock();
+    return ret;
+}
+
+/**
+ * io_sys_nothing() - sync()
+ *
+ * @linux call sync
+ * @test guest/programs/sendfile.c "fsync of each kind"
+ */
 long io_sys_nothing(struct sys_args *a)
 {
     (void)a;

@@ -190,6 +190,9 @@ static long open_check(const struct tree_node *node, uint32_t flags)
 
         return write && !made->write ? -EROFS : 0;
     }
+    if (node->kind == TREE_DEVICE) {
+        return ((const struct file_ops *)node->data)->open_error;
+    }
     return write && node->kind == TREE_REGULAR ? -EROFS : 0;
 }
 

@@ -190,6 +190,9 @@ long posix_map_check(uint64_t fd, bool shared_write)
         ret = -EBADF;
     } else if ((file->flags & O_ACCMODE) == O_WRONLY) {
         ret = -EACCES;
+    } else if (file->ops->maps_zeros) {
+        ret =
+            shared_write && (file->flags & O_ACCMODE) == O_RDONLY ? -EACCES : 0;
     } else if (!node || node->kind != TREE_REGULAR) {
         ret = -ENODEV;
     } else {
@@ -219,7 +222,9 @@ long posix_map_fill(uint64_t fd, uint64_t offset, uint64_t user_addr,
     uio_single(&uio, user_addr, len_bytes);
     lib_lock();
     file = fd_file(fd);
-    if (file && file->ops->read_at) {
+    if (file && file->ops->maps_zeros) {
+        ret = 0;
+    } else if (file && file->ops->read_at) {
         ret = file->ops->read_at(file, &uio, offset);
     }
     lib_unlock();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* uio.c - the program's buffers of one read or write, walked once */
+#include <string.h>
 #include "guest-libc/posix/linux.h"
 #include "guest-libc/posix/uio.h"
 #include "guest-libc/sys/libos.h"
@@ -31,6 +32,19 @@ void uio_single(struct uio *uio, uint64_t user_addr, uint64_t len_bytes)
     uio->index = 0;
     uio->offset = 0;
     uio->left_bytes = len_bytes;
+    uio->is_library = false;
+}
+
+/**
+ * uio_library() - a walk over a buffer of the library's
+ * @uio: filled in
+ * @bytes: the buffer
+ * @len_bytes: its length
+ */
+void uio_library(struct uio *uio, void *bytes, size_t len_bytes)
+{
+    uio_single(uio, (uint64_t)(uintptr_t)bytes, len_bytes);
+    uio->is_library = true;
 }
 
 /*
@@ -68,6 +82,7 @@ long uio_vector(struct uio *uio, uint64_t user_iov, uint64_t n)
     uint64_t total = 0;
     long ret;
 
+    uio->is_library = false;
     if (n > UIO_IOV_MAX) {
         return -EINVAL;
     }
@@ -98,6 +113,35 @@ long uio_vector(struct uio *uio, uint64_t user_iov, uint64_t n)
     return 0;
 }
 
+static long copy_piece(const struct uio *uio, uint64_t addr, uint8_t *kernel,
+                       size_t len_bytes, enum uio_direction direction)
+{
+    void *own = (void *)(uintptr_t)addr;
+
+    if (uio->is_library) {
+        switch (direction) {
+        case UIO_IN:
+            memcpy(kernel, own, len_bytes);
+            break;
+        case UIO_OUT:
+            memcpy(own, kernel, len_bytes);
+            break;
+        default:
+            memset(own, 0, len_bytes);
+            break;
+        }
+        return 0;
+    }
+    switch (direction) {
+    case UIO_IN:
+        return copy_from_user(kernel, addr, len_bytes);
+    case UIO_OUT:
+        return copy_to_user(addr, kernel, len_bytes);
+    default:
+        return clear_user(addr, len_bytes);
+    }
+}
+
 static long uio_copy(struct uio *uio, uint8_t *kernel, size_t len_bytes,
                      enum uio_direction direction)
 {
@@ -119,17 +163,7 @@ static long uio_copy(struct uio *uio, uint8_t *kernel, size_t len_bytes,
             n = len_bytes;
         }
         addr = iov->addr + uio->offset;
-        switch (direction) {
-        case UIO_IN:
-            ret = copy_from_user(kernel, addr, n);
-            break;
-        case UIO_OUT:
-            ret = copy_to_user(addr, kernel, n);
-            break;
-        default:
-            ret = clear_user(addr, n);
-            break;
-        }
+        ret = copy_piece(uio, addr, kernel, n, direction);
         if (ret) {
             return -EFAULT;
         }

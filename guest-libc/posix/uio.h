@@ -3,6 +3,7 @@
 #ifndef POSIX_UIO_H
 #define POSIX_UIO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 #include "abi/guest-syscall.h"
@@ -20,12 +21,15 @@ struct uio {
     uint32_t in_array; /* valid elements of iov[] */
     uint32_t more;     /* elements not read yet */
     uint32_t index;
+    bool is_library;     /* the one buffer is the library's own */
     uint64_t offset;     /* in iov[index] */
     uint64_t left_bytes; /* of all */
 };
 
 /* One buffer. */
 void uio_single(struct uio *uio, uint64_t user_addr, uint64_t len_bytes);
+/* One buffer of the library's, where a program's is expected (sendfile). */
+void uio_library(struct uio *uio, void *bytes, size_t len_bytes);
 /* @n of the program's iovecs: 0, -EFAULT, -EINVAL. */
 long uio_vector(struct uio *uio, uint64_t user_iov, uint64_t n);
 /*

@@ -115,7 +115,7 @@ static long make_loadavg(const struct tree_node *node, struct text *text)
     return 0;
 }
 
-/* @linux proc /proc/version /proc/filesystems /proc/cmdline /proc/mounts
+/* @linux proc /proc/version /proc/filesystems /proc/cmdline
  * @test guest/programs/proc.c "small files of the machine" */
 static long make_version(const struct tree_node *node, struct text *text)
 {

@@ -34,6 +34,8 @@ static bool link_blocked;      /* the hold was full at the last attempt */
 static uint32_t blocked_event; /* the event word before that attempt */
 static uint32_t room_word;     /* changes when the hold goes on */
 static uint32_t room_waiters;
+static bool epoch_known, committed_known; /* for this look */
+static uint64_t epoch_now, committed_now;
 static bool announce_waits; /* the hold was full when we had to speak up */
 
 static bool is_type(const uint8_t *frame, uint16_t type)
@@ -393,7 +395,36 @@ static bool is_inner(const struct tcp_pcb *pcb)
  */
 uint64_t tcp_output_epoch(const struct tcp_pcb *pcb)
 {
-    return is_inner(pcb) ? 0 : (uint64_t)prim_query(SYS_QUERY_EPOCH);
+    if (is_inner(pcb)) {
+        return 0;
+    }
+    if (!epoch_known) {
+        epoch_now = (uint64_t)prim_query(SYS_QUERY_EPOCH);
+        epoch_known = true;
+    }
+    return epoch_now;
+}
+
+/**
+ * tcp_output_look() - ask the host anew for epochs
+ *
+ * Each question is some exits of the virtual machine: one is enough for all
+ * connections that are looked through.
+ *
+ * Context: lock held.
+ */
+void tcp_output_look(void)
+{
+    epoch_known = committed_known = false;
+}
+
+static uint64_t epoch_committed(void)
+{
+    if (!committed_known) {
+        committed_now = (uint64_t)prim_query(SYS_QUERY_COMMITTED);
+        committed_known = true;
+    }
+    return committed_now;
 }
 
 /**
@@ -417,9 +448,8 @@ bool tcp_output_is_blocked(const struct tcp_pcb *pcb)
  */
 bool tcp_output_is_held(const struct tcp_pcb *pcb)
 {
-    return tcp_output_is_blocked(pcb) ||
-           (pcb->timer_epoch && !is_inner(pcb) &&
-            (uint64_t)prim_query(SYS_QUERY_COMMITTED) < pcb->timer_epoch);
+    return tcp_output_is_blocked(pcb) || (pcb->timer_epoch && !is_inner(pcb) &&
+                                          epoch_committed() < pcb->timer_epoch);
 }
 
 /**

@@ -378,6 +378,9 @@ void sock_apply_options(struct sock *s)
     pcb->keep_idle = s->opt.keep_idle_s * 1000;
     pcb->keep_intvl = s->opt.keep_intvl_s * 1000;
     pcb->keep_cnt = s->opt.keep_cnt;
+    pcb->user_timeout = (uint32_t)s->opt.user_timeout_ms;
+    pcb->syn_retries = s->opt.syncnt;
+    pcb->linger2 = s->opt.linger2_s;
     /* A nearer keep-alive than the stopped clock knows of. */
     clock_touch();
 }

@@ -65,6 +65,7 @@ void tcp_undelivered(const uint8_t *ip, size_t len_bytes, int error)
 {
     struct tcp_pcb *pcb = quoted_pcb(ip, len_bytes);
 
+    tcp_output_look();
     if (!pcb || tcp_output_is_held(pcb)) {
         return;
     }

@@ -308,6 +308,26 @@ static bool waits_for_fin(const struct tcp_pcb *pcb)
     return pcb->state == FIN_WAIT_2 && is_alone(pcb);
 }
 
+static uint32_t fin_wait(const struct tcp_pcb *pcb)
+{
+    return !pcb->linger2      ? FIN_WAIT_TICKS
+           : pcb->linger2 < 0 ? 0
+                              : TICKS(pcb->linger2 * 1000u);
+}
+
+/* Return: false if the connection is to be given up. */
+static bool fin_wait_run(struct tcp_pcb *pcb)
+{
+    if (!waits_for_fin(pcb) || left(pcb->tmr, fin_wait(pcb))) {
+        return true;
+    }
+    if (pcb->linger2 < 0) {
+        tcp_rst(pcb, pcb->snd_nxt, pcb->rcv_nxt, &pcb->local_ip,
+                &pcb->remote_ip, pcb->local_port, pcb->remote_port);
+    }
+    return false;
+}
+
 /* Something that is done at the next tick, whenever that is. */
 static bool wants_tick(const struct tcp_pcb *pcb)
 {
@@ -366,7 +386,7 @@ static bool pcb_run(struct tcp_pcb *pcb)
         tick_run(pcb);
     }
     return probe_run(pcb) && rexmit_run(pcb) && keepalive_run(pcb) &&
-           (!waits_for_fin(pcb) || left(pcb->tmr, FIN_WAIT_TICKS));
+           fin_wait_run(pcb);
 }
 
 static uint32_t pcb_left(struct tcp_pcb *pcb)
@@ -384,7 +404,7 @@ static uint32_t pcb_left(struct tcp_pcb *pcb)
         next = left(pcb->tmr, keep_wait(pcb));
     }
     if (waits_for_fin(pcb)) {
-        next = least(next, left(pcb->tmr, FIN_WAIT_TICKS));
+        next = least(next, left(pcb->tmr, fin_wait(pcb)));
     }
     if (next != TCP_TIMERS_NEVER && !pcb->timer_epoch) {
         pcb->timer_epoch = tcp_output_epoch(pcb);
@@ -432,6 +452,7 @@ uint32_t tcp_timers_run(void)
     struct tcp_pcb *pcb, *after;
     uint32_t next = TCP_TIMERS_NEVER;
 
+    tcp_output_look();
     for (pcb = tcp_active_pcbs; pcb; pcb = after) {
         after = pcb->next;
         if (pcb_run(pcb)) {

@@ -23,6 +23,8 @@ void tcp_timers_renew(void);
  * cannot be answered.
  */
 uint64_t tcp_output_epoch(const struct tcp_pcb *pcb);
+/* What was asked of the host before is out of date. */
+void tcp_output_look(void);
 bool tcp_output_is_held(const struct tcp_pcb *pcb);
 /* No frame of this connection would be taken now. */
 bool tcp_output_is_blocked(const struct tcp_pcb *pcb);

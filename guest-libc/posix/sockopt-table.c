@@ -88,9 +88,12 @@ static const struct row rows[] = {
      * @test guest/programs/sockopts.c "values of IPPROTO_TCP are kept"
      * @linux sockopt TCP_CORK - kept and told; what is written goes out
      * @test guest/programs/sockopts.c "values of IPPROTO_TCP are kept"
-     * @linux sockopt TCP_USER_TIMEOUT TCP_SYNCNT TCP_NOTSENT_LOWAT
-     *   TCP_WINDOW_CLAMP TCP_INQ TCP_SAVE_SYN TCP_THIN_LINEAR_TIMEOUTS
-     *   TCP_THIN_DUPACK - kept and told, of no effect
+     * @linux sockopt TCP_USER_TIMEOUT
+     * @test unit/libc-net/test-tcp.c "test_user_timeout"
+     * @linux sockopt TCP_SYNCNT
+     * @test unit/libc-net/test-tcp.c "test_syncnt"
+     * @linux sockopt TCP_NOTSENT_LOWAT TCP_WINDOW_CLAMP TCP_INQ TCP_SAVE_SYN
+     *   TCP_THIN_LINEAR_TIMEOUTS TCP_THIN_DUPACK - kept and told, of no effect
      * @test guest/programs/sockopts.c "values of IPPROTO_TCP are kept" */
     { IPPROTO_TCP, TCP_NODELAY, FLAG(nodelay) },
     { IPPROTO_TCP, TCP_CORK, FLAG(cork) },

@@ -63,10 +63,11 @@ static long set_congestion(const struct sockopt_call *c)
  *
  * @linux sockopt TCP_CONGESTION - reno, and no other
  * @test guest/programs/sockopts.c "TCP_CONGESTION"
- * @linux sockopt TCP_MAXSEG TCP_LINGER2 TCP_QUICKACK - kept and told, of no
- *   effect
+ * @linux sockopt TCP_MAXSEG TCP_QUICKACK - kept and told, of no effect
  * @test guest/programs/sockopts.c "TCP_MAXSEG"
+ * @linux sockopt TCP_LINGER2
  * @test guest/programs/sockopts.c "TCP_LINGER2"
+ * @test unit/libc-net/test-tcp.c "test_linger2"
  * @linux sockopt TCP_DEFER_ACCEPT - kept and told; accept() does not wait for
  *   data
  * @test guest/programs/sockopts.c "TCP_DEFER_ACCEPT"

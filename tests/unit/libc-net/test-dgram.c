@@ -415,6 +415,48 @@ static void test_false_news(void)
     CALL(fd_sys_close, fd);
 }
 
+/* Which of them Linux takes for final, and says of a connected socket. */
+static void test_news(void)
+{
+    static const int errors[16] = {
+        [2] = ENOPROTOOPT,   [3] = ECONNREFUSED,  [6] = ENETUNREACH,
+        [7] = EHOSTDOWN,     [8] = ENONET,        [9] = ENETUNREACH,
+        [10] = EHOSTUNREACH, [13] = EHOSTUNREACH, [14] = EHOSTUNREACH,
+        [15] = EHOSTUNREACH,
+    };
+    uint8_t frame[14 + 20 + 36] = { 0 }, *icmp = frame + 34;
+    char b = 'x';
+    long fd;
+
+    calm();
+    fd = udp_to(PORT_ECHO, SOCK_NONBLOCK);
+    g_assert_cmpint(CALL(io_sys_write, fd, P(&b), 1), ==, 1);
+    sim_pass(MS);
+    net_poll();
+    g_assert_cmpint(CALL(io_sys_read, fd, P(&b), 1), ==, 1);
+    for (int code = 0; code < 17; code++) {
+        int error = code < 16 && errors[code] ? errors[code] : EAGAIN;
+        uint32_t sum = 0;
+
+        memset(icmp, 0, 8);
+        icmp[0] = 3;
+        icmp[1] = (uint8_t)code;
+        memcpy(icmp + 8, sim.last_frame + 14, 28);
+        for (int i = 0; i < 36; i += 2) {
+            sum += icmp[i] << 8 | icmp[i + 1];
+        }
+        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff) + (sum >> 16);
+        icmp[2] = (uint8_t)(~sum >> 8);
+        icmp[3] = (uint8_t)~sum;
+        ip_fill(frame, IPPROTO_ICMP, 36);
+        sim_inject(frame, sizeof(frame));
+        net_poll();
+        g_assert_cmpint(CALL(io_sys_read, fd, P(&b), 1), ==, -error);
+    }
+    CALL(fd_sys_close, fd);
+}
+
 /* Frames that cannot be, fragments of them too: nothing happens. */
 static void test_garbage(void)
 {
@@ -496,5 +538,6 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/icmp/ping", test_ping);
     g_test_add_func("/libc/icmp/answers", test_answers_ping);
     g_test_add_func("/libc/icmp/false-news", test_false_news);
+    g_test_add_func("/libc/icmp/news", test_news);
     return g_test_run();
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "guest-libc/net/net.h"
@@ -234,6 +235,73 @@ static void test_time_wait_waits(void)
     end();
 }
 
+static void set_option(int option, int value)
+{
+    g_assert_cmpint(CALL(sockopt_sys_set, fd, IPPROTO_TCP, option, P(&value),
+                         sizeof(value)),
+                    ==, 0);
+}
+
+/* As long as the program says: for data, and a shut window too. */
+static void test_user_timeout(void)
+{
+    established();
+    set_option(TCP_USER_TIMEOUT, 5000);
+    write_all(1);
+    SCRIPT("> PA 1+1 ack 101; .4800");
+    g_assert_cmpint(error_of(), ==, 0);
+    SCRIPT(".400");
+    g_assert_cmpint(error_of(), ==, ETIMEDOUT);
+    end();
+    established();
+    set_option(TCP_USER_TIMEOUT, 5000);
+    SCRIPT("< A 101 ack 1 win 0");
+    write_all(1);
+    for (int i = 0; i < 8; i++) {
+        SCRIPT(".600");
+        script_drain();
+        g_assert_cmpint(error_of(), ==, 0);
+        SCRIPT("< A 101 ack 1 win 0");
+    }
+    SCRIPT(".4000");
+    g_assert_cmpint(error_of(), ==, ETIMEDOUT);
+    end();
+}
+
+static void test_syncnt(void)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = SCRIPT_PEER };
+
+    script_begin(0);
+    sin.sin_port = htons(script_port());
+    fd = CALL(socket_sys_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    set_option(TCP_SYNCNT, 2);
+    g_assert_cmpint(CALL(socket_sys_connect, fd, P(&sin), sizeof(sin)), ==,
+                    -EINPROGRESS);
+    SCRIPT("> S 0; @1000 > S 0; @2000 > S 0; -3800");
+    g_assert_cmpint(error_of(), ==, 0);
+    SCRIPT("-400");
+    g_assert_cmpint(error_of(), ==, ETIMEDOUT);
+    end();
+}
+
+static void test_linger2(void)
+{
+    fin_wait_2();
+    set_option(TCP_LINGER2, 5);
+    CALL(fd_sys_close, fd);
+    fd = -1;
+    SCRIPT("-4800; < A 100 ack 2; > A 2 ack 101; -400; " GONE_2);
+    end();
+    fin_wait_2();
+    set_option(TCP_LINGER2, -1);
+    CALL(fd_sys_close, fd);
+    fd = -1;
+    SCRIPT("> RA 2 ack 101; " GONE_2);
+    end();
+}
+
 /* -- closed, and not yet read ------------------------------------------------------ */
 
 /*
@@ -294,6 +362,9 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/tcp/wait/orphans", test_orphans_wait);
     g_test_add_func("/libc/tcp/wait/fin-wait-2", test_fin_wait_2_waits);
     g_test_add_func("/libc/tcp/wait/time-wait", test_time_wait_waits);
+    g_test_add_func("/libc/tcp/wait/user-timeout", test_user_timeout);
+    g_test_add_func("/libc/tcp/wait/syncnt", test_syncnt);
+    g_test_add_func("/libc/tcp/wait/linger2", test_linger2);
     g_test_add_func("/libc/tcp/close/late-reader", test_late_reader);
     g_test_add_func("/libc/tcp/close/late-ack", test_late_ack);
     return g_test_run();

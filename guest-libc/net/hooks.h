@@ -7,6 +7,8 @@
 #include "lwip/pbuf.h"
 
 struct dhcp;
+struct tcp_hdr;
+struct tcp_pcb;
 struct tcp_pcb_listen;
 
 uint32_t random_isn(const ip_addr_t *local, uint16_t local_port,
@@ -14,6 +16,11 @@ uint32_t random_isn(const ip_addr_t *local, uint16_t local_port,
 struct tcp_pcb_listen *listen_choose(struct tcp_pcb_listen *all,
                                      uint16_t from_port, uint16_t port);
 void icmp_no_neighbour(const struct pbuf *packet);
+int listen_later(const struct tcp_pcb *pcb, uint16_t len_bytes);
+void cookie_send(const struct tcp_pcb_listen *pcb, const struct tcp_hdr *hdr,
+                 uint16_t option_bytes);
+uint16_t cookie_check(const struct tcp_pcb_listen *pcb,
+                      const struct tcp_hdr *hdr);
 void lease_option(struct dhcp *dhcp, uint8_t message_type, uint8_t option,
                   uint8_t len_bytes, const struct pbuf *p, uint16_t offset);
 

@@ -103,6 +103,9 @@
 #define LWIP_HOOK_TCP_ISN              random_isn
 #define LWIP_HOOK_TCP_LISTENER         listen_choose
 #define LWIP_HOOK_ARP_UNREACHABLE      icmp_no_neighbour
+#define LWIP_HOOK_TCP_ACCEPT_LATER     listen_later
+#define LWIP_HOOK_TCP_COOKIE_SEND      cookie_send
+#define LWIP_HOOK_TCP_COOKIE_CHECK     cookie_check
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option,     \
                                     len, p, offset)                            \
     lease_option(dhcp, type, option, len, p, offset)

@@ -19,6 +19,8 @@ uint16_t checksum_fold(const void *data, int len_bytes);
 /* random.c */
 void random_start(void);
 uint32_t random_u32(void);
+/* Of @a and @b < 2^63; always the same, and only we can tell. */
+uint64_t random_hash(uint64_t a, uint64_t b);
 /* Less than @count, always the same for one pair of @a and @b. */
 uint32_t random_choice(uint64_t a, uint32_t b, uint32_t count);
 

@@ -78,6 +78,20 @@ uint32_t random_u32(void)
 }
 
 /**
+ * random_hash() - bits that only who has the key can tell
+ * @a: what they are of
+ * @b: more of it, less than 2^63
+ *
+ * Return: 64 bits.
+ * Context: lock held.
+ */
+uint64_t random_hash(uint64_t a, uint64_t b)
+{
+    /* No sequence number has that bit: its secret is another. */
+    return sip_hash(a, 1ull << 63 | b);
+}
+
+/**
  * random_choice() - the same choice each time, which cannot be foretold
  * @a: what is to be chosen for
  * @b: more of it
@@ -88,8 +102,7 @@ uint32_t random_u32(void)
  */
 uint32_t random_choice(uint64_t a, uint32_t b, uint32_t count)
 {
-    /* No sequence number has that bit: its secret is another. */
-    return (uint32_t)sip_hash(a, 1ull << 63 | b) % count;
+    return (uint32_t)random_hash(a, b) % count;
 }
 
 /**

@@ -20,10 +20,12 @@
 #include "lwip/tcp.h"
 
 /* Writable again when so much is free: one event per many segments. */
-#define SOCK_TX_LOW  (TCP_SND_BUF / 4)
+#define SOCK_TX_LOW      (TCP_SND_BUF / 4)
 /* tcp_write() counts in 16 bits; the copy on the way stays in the cache. */
-#define SOCK_PIECE   16384u
-#define SOCK_U16_MAX 0xffffu
+#define SOCK_PIECE       16384u
+#define SOCK_U16_MAX     0xffffu
+/* net.core.somaxconn */
+#define SOCK_BACKLOG_MAX 4096
 
 /* Bytes on their way from the program into segments; under the lock. */
 static uint8_t sock_piece[SOCK_PIECE] __attribute__((section(".bss.piece")));
@@ -466,7 +468,7 @@ long sock_bind(struct sock *s, const struct sock_addr *local)
 /**
  * sock_listen() - take connections
  * @s: the socket; gets a port if it has none
- * @backlog: how many may wait; lwIP counts to 255
+ * @backlog: how many may wait, besides one; less than 0: as many as can
  *
  * Return: 0, -EINVAL, -EADDRINUSE, -ENOBUFS.
  * Context: lock held.
@@ -474,7 +476,9 @@ long sock_bind(struct sock *s, const struct sock_addr *local)
 long sock_listen(struct sock *s, int backlog)
 {
     static const struct sock_addr any;
-    uint8_t limit = backlog <= 0 ? 1 : backlog > 255 ? 255 : backlog;
+    /* As Linux has it: a number without a sign. */
+    uint16_t limit =
+        (uint32_t)backlog > SOCK_BACKLOG_MAX ? SOCK_BACKLOG_MAX : backlog;
     struct tcp_pcb *pcb;
     err_t err = ERR_OK;
     long ret;

@@ -68,9 +68,9 @@ static long set_congestion(const struct sockopt_call *c)
  * @linux sockopt TCP_LINGER2
  * @test guest/programs/sockopts.c "TCP_LINGER2"
  * @test unit/libc-net/test-tcp.c "test_linger2"
- * @linux sockopt TCP_DEFER_ACCEPT - kept and told; accept() does not wait for
- *   data
+ * @linux sockopt TCP_DEFER_ACCEPT
  * @test guest/programs/sockopts.c "TCP_DEFER_ACCEPT"
+ * @test guest/programs/backlog.c "the server does not know yet"
  *
  * Return: 0, -EINVAL, -ENOENT, -ENOPROTOOPT.
  * Context: lock held.

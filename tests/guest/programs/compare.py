@@ -15,7 +15,7 @@ PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
             'shutdowns')
 PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
 PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack', 'interrupt')
-PROGRAMS += ('binds',)
+PROGRAMS += ('binds', 'backlog')
 PROGRAMS += ('proc', 'paths', 'devices', 'file-locks', 'sendfile')
 PROGRAMS += ('recvflags', 'sockopts')
 PROGRAMS += ('identity', 'limits')

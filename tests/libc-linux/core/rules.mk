@@ -9,7 +9,7 @@ core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
 	shutdowns
 core-tests_NAMES += futex-ops locks clock-ids timerfds
 core-tests_NAMES += faults sigqueue sigroute altstack interrupt
-core-tests_NAMES += binds
+core-tests_NAMES += binds backlog
 core-tests_NAMES += proc paths devices file-locks sendfile
 core-tests_NAMES += recvflags sockopts
 core-tests_NAMES += identity limits

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/ifreq.h"
 #include "guest-libc/posix/locks.h"
 #include "guest-libc/posix/tree-file.h"
 
@@ -236,6 +237,7 @@ static long tree_ioctl(struct file *file, uint32_t request, uint64_t user_arg)
 static long ioctl_locked(uint32_t fd, uint32_t request, uint64_t user_arg)
 {
     struct file *file = fd_file(fd);
+    long ret;
 
     if (!file) {
         return -EBADF;
@@ -254,10 +256,15 @@ static long ioctl_locked(uint32_t fd, uint32_t request, uint64_t user_arg)
     default:
         break;
     }
-    if (file->ops->ioctl) {
-        return file->ops->ioctl(file, request, user_arg);
+    if (file->ops->in_tree && !file->ops->ioctl) {
+        return tree_ioctl(file, request, user_arg);
     }
-    return file->ops->in_tree ? tree_ioctl(file, request, user_arg) : -ENOTTY;
+    ret =
+        file->ops->ioctl ? file->ops->ioctl(file, request, user_arg) : -ENOTTY;
+    /* Every socket knows of interfaces. */
+    return ret == -ENOTTY && (file->ops->mode & LINUX_S_IFMT) == LINUX_S_IFSOCK
+               ? ifreq_ioctl(request, user_arg)
+               : ret;
 }
 
 /**

@@ -16,6 +16,7 @@ struct pair {
     struct file file;
     struct pair *peer; /* NULL: closed */
     struct bytes rx;   /* what the peer wrote */
+    uint32_t lone;     /* SOCK_*: never had a peer */
     bool rx_end, tx_end;
     int error; /* positive errno, reported once */
     struct sock_options opt;
@@ -33,13 +34,14 @@ static struct pair *pair_self(struct file *file)
 static uint32_t pair_events(struct file *file)
 {
     struct pair *p = pair_self(file);
+    uint32_t lone = p->lone == SOCK_STREAM ? EPOLLHUP : 0;
     bool room = !p->peer || bytes_room(&p->peer->rx) >= BYTES_ATOMIC;
 
     return (p->error ? EPOLLERR : 0) |
            (p->rx.count || p->rx_end ? EPOLLIN | EPOLLRDNORM : 0) |
            (room ? EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND : 0) |
            (p->rx_end ? EPOLLRDHUP : 0) |
-           (p->rx_end && p->tx_end ? EPOLLHUP : 0);
+           (p->rx_end && p->tx_end ? EPOLLHUP : lone);
 }
 
 /**
@@ -95,6 +97,9 @@ long pair_recv(struct pair *p, struct uio *uio, bool peek)
 {
     long ret;
 
+    if (p->lone == SOCK_STREAM) {
+        return -EINVAL;
+    }
     if (!p->rx.count) {
         if (p->error) {
             return -pair_take_error(&p->file);
@@ -124,6 +129,9 @@ static long pair_write(struct file *file, struct uio *uio)
     struct pair *p = pair_self(file);
     long ret;
 
+    if (p->lone) {
+        return -ENOTCONN;
+    }
     if (p->tx_end) {
         return -EPIPE;
     }
@@ -239,6 +247,17 @@ void pair_shutdown(struct file *file, bool rx, bool tx)
     }
 }
 
+/**
+ * pair_lone() - did it never have a peer?
+ * @p: one end
+ *
+ * Return: SOCK_* of socket(), 0: it is of a socketpair.
+ */
+uint32_t pair_lone(const struct pair *p)
+{
+    return p->lone;
+}
+
 static struct pair *pair_make(uint32_t flags)
 {
     struct pair *p = heap_zalloc(sizeof(*p));
@@ -252,6 +271,37 @@ static struct pair *pair_make(uint32_t flags)
         sock_options_init(&p->opt, OPTION_DGRAM_BYTES);
     }
     return p;
+}
+
+/**
+ * pair_open() - socket(AF_UNIX, type, protocol)
+ * @type: SOCK_*
+ * @protocol: 0, AF_UNIX
+ * @flags: SOCK_NONBLOCK, SOCK_CLOEXEC
+ *
+ * There is nobody to connect to: it serves those who have questions that any
+ * socket answers, as C libraries do about interfaces.
+ *
+ * Return: a descriptor, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENOMEM, -EMFILE.
+ * Context: lock held.
+ */
+long pair_open(uint32_t type, uint32_t protocol, uint32_t flags)
+{
+    struct pair *p;
+
+    if (protocol && protocol != AF_UNIX) {
+        return -EPROTONOSUPPORT;
+    }
+    if (type != SOCK_STREAM && type != SOCK_DGRAM) {
+        return -ESOCKTNOSUPPORT;
+    }
+    p = heap_zalloc(sizeof(*p));
+    if (p) {
+        file_init(&p->file, &pair_ops, O_RDWR | (flags & O_NONBLOCK));
+        sock_options_init(&p->opt, OPTION_DGRAM_BYTES);
+        p->lone = type;
+    }
+    return fd_open(p ? &p->file : NULL, flags);
 }
 
 /**

@@ -12,6 +12,10 @@ struct pair;
 struct pair *pair_of(struct file *file);
 struct sock_options *pair_options(struct pair *p);
 void pair_shutdown(struct file *file, bool rx, bool tx);
+/* socket(AF_UNIX, @type, @protocol): a descriptor; nobody is connected to it. */
+long pair_open(uint32_t type, uint32_t protocol, uint32_t flags);
+/* SOCK_* of such a one, 0: it is an end of a socketpair. */
+uint32_t pair_lone(const struct pair *p);
 int pair_take_error(struct file *file);
 /* Who is at the other end. */
 void pair_credentials(int32_t *ret_pid, int32_t *ret_uid, int32_t *ret_gid);

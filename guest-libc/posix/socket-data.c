@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/netlink.h"
 #include "guest-libc/posix/pair.h"
 #include "guest-libc/posix/socket.h"
 
@@ -174,12 +175,35 @@ static long send_dgram(struct dgram *d, struct socket_transfer *t)
     return ret;
 }
 
+/* -- netlink -------------------------------------------------------------------- */
+
+static long recv_netlink(const struct socket *s, struct socket_transfer *t)
+{
+    uint64_t deadline_ns = wait_deadline(s->file->rx_timeout_ns);
+    size_t bytes;
+    long ret;
+
+    t->is_netlink = true;
+    do {
+        ret = netlink_recv(s->netlink, &t->uio, t->flags & MSG_PEEK, &bytes);
+        if (ret >= 0) {
+            t->ret_flags = bytes > (size_t)ret ? MSG_TRUNC : 0;
+            return t->flags & MSG_TRUNC ? (long)bytes : ret;
+        }
+        if (ret != -EAGAIN || !may_wait(s->file, t->flags)) {
+            return ret;
+        }
+        ret = file_wait_for_call(s->file, EPOLLIN, deadline_ns);
+    } while (!ret);
+    return ret;
+}
+
 /* -- any --------------------------------------------------------------------------- */
 
 /* There is no urgent data, and nobody can be given any. */
 static long no_urgent(const struct socket *s, bool out)
 {
-    return out || s->pair ? -EOPNOTSUPP : (s->tcp ? -EINVAL : 0);
+    return out || s->pair || s->netlink ? -EOPNOTSUPP : (s->tcp ? -EINVAL : 0);
 }
 
 static long send_any(const struct socket *s, struct socket_transfer *t)
@@ -190,8 +214,11 @@ static long send_any(const struct socket *s, struct socket_transfer *t)
     if (s->dgram) {
         return send_dgram(s->dgram, t);
     }
+    if (s->netlink) {
+        return netlink_send(s->netlink, &t->uio, t->user_name, t->name_bytes);
+    }
     if (t->user_name) {
-        return -EISCONN;
+        return pair_lone(s->pair) ? -EOPNOTSUPP : -EISCONN;
     }
     return file_write(s->file, &t->uio, t->flags & MSG_DONTWAIT);
 }
@@ -211,7 +238,9 @@ static long transfer(uint64_t fd, struct socket_transfer *t, bool out)
     if (out) {
         ret = send_any(&s, t);
     } else {
-        ret = s.dgram ? recv_dgram(s.dgram, t) : recv_stream(&s, t);
+        ret = s.netlink ? recv_netlink(&s, t)
+              : s.dgram ? recv_dgram(s.dgram, t)
+                        : recv_stream(&s, t);
         t->wanted = *s.opt;
         t->is_dgram = s.dgram != NULL;
     }
@@ -254,6 +283,7 @@ long socket_recv(uint64_t fd, struct socket_transfer *t)
     long ret;
 
     t->has_name = false;
+    t->is_netlink = false;
     t->ret_flags = 0;
     lib_lock();
     if (t->flags & MSG_ERRQUEUE) {

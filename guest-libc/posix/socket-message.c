@@ -60,21 +60,16 @@ long socket_sys_sendto(struct sys_args *a)
  */
 long socket_sys_recvfrom(struct sys_args *a)
 {
-    static const uint32_t no_name;
     struct socket_transfer t = { .flags = (uint32_t)a->arg[3] };
-    long ret;
+    long ret, wrong;
 
     uio_single(&t.uio, a->arg[1], a->arg[2]);
     ret = socket_recv(a->arg[0], &t);
     if (ret < 0 || !a->arg[4] || !a->arg[5]) {
         return ret;
     }
-    if (t.has_name) {
-        long wrong = socket_put_name(&t.info.from, a->arg[4], a->arg[5]);
-
-        return wrong ? wrong : ret;
-    }
-    return copy_to_user(a->arg[5], &no_name, sizeof(no_name)) ? -EFAULT : ret;
+    wrong = socket_put_sender(&t, a->arg[4], a->arg[5]);
+    return wrong ? wrong : ret;
 }
 
 /* A header of the program and its vector of buffers. */
@@ -110,18 +105,17 @@ static long message_send(uint64_t fd, uint64_t user_msg, uint32_t flags)
     return ret ? ret : socket_send(fd, &t);
 }
 
-/* Whom it is from; a stream does not say. */
+/* Whom it is from; room and length are the header's own field. */
 static long message_put_name(struct user_msghdr *msg,
                              const struct socket_transfer *t, uint64_t user_msg)
 {
-    if (!t->has_name) {
-        msg->name_bytes = 0;
-        return 0;
+    uint64_t at = user_msg + offsetof(struct user_msghdr, name_bytes);
+    long ret = socket_put_sender(t, msg->name, at);
+
+    if (!ret && copy_from_user(&msg->name_bytes, at, sizeof(msg->name_bytes))) {
+        ret = -EFAULT;
     }
-    msg->name_bytes = SOCKET_NAME_BYTES;
-    /* The room is the header's own field. */
-    return socket_put_name(&t->info.from, msg->name,
-                           user_msg + offsetof(struct user_msghdr, name_bytes));
+    return ret;
 }
 
 static long message_recv(uint64_t fd, uint64_t user_msg, uint32_t flags)

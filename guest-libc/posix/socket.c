@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/netlink.h"
 #include "guest-libc/posix/pair.h"
 #include "guest-libc/posix/socket.h"
 
@@ -34,12 +35,15 @@ long socket_any(uint64_t fd, struct socket *ret_socket)
     ret_socket->tcp = sock_of(file);
     ret_socket->dgram = dgram_of(file);
     ret_socket->pair = pair_of(file);
+    ret_socket->netlink = netlink_of(file);
     if (ret_socket->tcp) {
         ret_socket->opt = &ret_socket->tcp->opt;
     } else if (ret_socket->dgram) {
         ret_socket->opt = &ret_socket->dgram->opt;
     } else if (ret_socket->pair) {
         ret_socket->opt = pair_options(ret_socket->pair);
+    } else if (ret_socket->netlink) {
+        ret_socket->opt = netlink_options(ret_socket->netlink);
     } else {
         return -ENOTSOCK;
     }
@@ -51,14 +55,17 @@ long socket_any(uint64_t fd, struct socket *ret_socket)
  * @fd: the program's argument
  * @ret_socket: it, without a reference of the caller's own
  *
- * Return: 0, -EBADF, -ENOTSOCK, -EOPNOTSUPP (a socketpair).
+ * Return: 0, -EBADF, -ENOTSOCK, -EOPNOTSUPP (a socketpair, netlink).
  * Context: lock held.
  */
 long socket_find(uint64_t fd, struct socket *ret_socket)
 {
     long ret = socket_any(fd, ret_socket);
 
-    return ret ? ret : (ret_socket->pair ? -EOPNOTSUPP : 0);
+    if (!ret && (ret_socket->pair || ret_socket->netlink)) {
+        ret = -EOPNOTSUPP;
+    }
+    return ret;
 }
 
 /* Of a call that streams alone know: -EOPNOTSUPP for others. */
@@ -154,6 +161,29 @@ long socket_put_name(const struct sock_addr *addr, uint64_t user_addr,
     return put_name(&sin, sizeof(sin), user_addr, user_len);
 }
 
+/**
+ * socket_put_sender() - give the program the name of whom a message is from
+ * @t: the message
+ * @user_addr: where to; 0: nowhere
+ * @user_len: socklen_t, room before, length of the whole after
+ *
+ * Return: 0, -EFAULT, -EINVAL.
+ */
+long socket_put_sender(const struct socket_transfer *t, uint64_t user_addr,
+                       uint64_t user_len)
+{
+    static const uint32_t no_name;
+    uint8_t netlink[NETLINK_NAME_BYTES];
+
+    if (t->is_netlink) {
+        netlink_name(NULL, true, netlink);
+        return put_name(netlink, sizeof(netlink), user_addr, user_len);
+    }
+    /* A stream does not say. */
+    return t->has_name ? socket_put_name(&t->info.from, user_addr, user_len)
+                       : copy_to_user(user_len, &no_name, sizeof(no_name));
+}
+
 /* What kind of datagram socket this is: 0, or why there is none. */
 static long dgram_kind_of(uint32_t type, uint32_t protocol,
                           enum dgram_kind *ret_kind)
@@ -198,7 +228,8 @@ static long dgram_open(enum dgram_kind kind, uint32_t flags)
 /**
  * socket_sys_socket() - socket(domain, type, protocol)
  *
- * @linux call socket - AF_INET with TCP, UDP and ICMP
+ * @linux call socket - AF_INET with TCP, UDP and ICMP; NETLINK_ROUTE;
+ *   AF_UNIX that nobody can be connected to
  * @test guest/programs/sockets.c "socket with flags"
  * @test guest/programs/sockets.c "an unknown family"
  */
@@ -210,6 +241,14 @@ long socket_sys_socket(struct sys_args *a)
     enum dgram_kind kind;
     long ret;
 
+    if ((uint32_t)a->arg[0] == AF_NETLINK || (uint32_t)a->arg[0] == AF_UNIX) {
+        lib_lock();
+        ret = (uint32_t)a->arg[0] == AF_UNIX
+                  ? pair_open(type, protocol, flags)
+                  : netlink_open(type, protocol, flags);
+        lib_unlock();
+        return ret;
+    }
     if ((uint32_t)a->arg[0] != AF_INET) {
         return -EAFNOSUPPORT;
     }
@@ -242,8 +281,13 @@ long socket_sys_bind(struct sys_args *a)
         named = 0;
     }
     lib_lock();
-    ret = socket_find(a->arg[0], &socket);
-    ret = ret ? ret : named;
+    ret = socket_any(a->arg[0], &socket);
+    if (!ret && socket.netlink) {
+        ret = netlink_bind(socket.netlink, a->arg[1], (uint32_t)a->arg[2]);
+        lib_unlock();
+        return ret;
+    }
+    ret = ret ? ret : (socket.pair ? -EOPNOTSUPP : named);
     if (!ret) {
         ret = socket.tcp ? sock_bind(socket.tcp, &local)
                          : dgram_bind(socket.dgram, &local);
@@ -380,6 +424,12 @@ static long connect_stream(struct sock *s, const struct sock_addr *remote,
     return ret;
 }
 
+/* Nobody listens at any name. */
+static long connect_unix(const struct pair *p)
+{
+    return pair_lone(p) ? -ENOENT : -EISCONN;
+}
+
 /**
  * socket_sys_connect() - connect(fd, addr, len)
  *
@@ -398,8 +448,13 @@ long socket_sys_connect(struct sys_args *a)
     long ret;
 
     lib_lock();
-    ret = socket_find(a->arg[0], &socket);
-    ret = ret ? ret : named;
+    ret = socket_any(a->arg[0], &socket);
+    if (!ret && socket.netlink) {
+        ret = netlink_connect(socket.netlink, a->arg[1], (uint32_t)a->arg[2]);
+        lib_unlock();
+        return ret;
+    }
+    ret = ret ? ret : (socket.pair ? connect_unix(socket.pair) : named);
     if (!ret && socket.dgram) {
         ret = dgram_connect(socket.dgram, nowhere ? NULL : &remote);
     } else if (!ret) {
@@ -411,22 +466,30 @@ long socket_sys_connect(struct sys_args *a)
 
 /* The address that @name_of tells.  Ends of a socketpair have none, but they
  * are sockets: what they have is a family. */
-static long get_name(struct sys_args *a,
+static long get_name(struct sys_args *a, bool peer,
                      long (*name_of)(const struct socket *, struct sock_addr *))
 {
     static const uint16_t family = AF_UNIX;
+    uint8_t netlink[NETLINK_NAME_BYTES];
     struct sock_addr addr;
     struct socket socket;
     long ret;
 
     lib_lock();
     ret = socket_any(a->arg[0], &socket);
-    if (!ret && !socket.pair) {
+    if (!ret && socket.netlink) {
+        netlink_name(socket.netlink, peer, netlink);
+    } else if (!ret && peer && socket.pair && pair_lone(socket.pair)) {
+        ret = -ENOTCONN;
+    } else if (!ret && !socket.pair) {
         ret = name_of(&socket, &addr);
     }
     lib_unlock();
     if (ret) {
         return ret;
+    }
+    if (socket.netlink) {
+        return put_name(netlink, sizeof(netlink), a->arg[1], a->arg[2]);
     }
     return socket.pair ? put_name(&family, sizeof(family), a->arg[1], a->arg[2])
                        : socket_put_name(&addr, a->arg[1], a->arg[2]);
@@ -450,7 +513,7 @@ static long local_of(const struct socket *socket, struct sock_addr *ret_local)
  */
 long socket_sys_getsockname(struct sys_args *a)
 {
-    return get_name(a, local_of);
+    return get_name(a, false, local_of);
 }
 
 static long peer_of(const struct socket *socket, struct sock_addr *ret_remote)
@@ -471,7 +534,7 @@ static long peer_of(const struct socket *socket, struct sock_addr *ret_remote)
  */
 long socket_sys_getpeername(struct sys_args *a)
 {
-    return get_name(a, peer_of);
+    return get_name(a, true, peer_of);
 }
 
 /**
@@ -493,6 +556,8 @@ long socket_sys_shutdown(struct sys_args *a)
     ret = socket_any(a->arg[0], &socket);
     if (!ret && how > SHUT_RDWR) {
         ret = -EINVAL;
+    } else if (!ret && socket.netlink) {
+        ret = -EOPNOTSUPP;
     } else if (!ret && socket.pair) {
         pair_shutdown(socket.file, rx, tx);
     } else if (!ret) {

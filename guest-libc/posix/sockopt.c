@@ -12,16 +12,18 @@
 #include <sys/socket.h>
 #include "guest-libc/net/net.h"
 #include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/netlink.h"
 #include "guest-libc/posix/pair.h"
 #include "guest-libc/posix/sockopt.h"
 
-#define SOL_RAW_LEVEL 255 /* hidden without extensions */
-#define ICMP_FILTER   1
-#define DEVICE_BYTES  16u /* IFNAMSIZ */
+#define SOL_RAW_LEVEL     255 /* hidden without extensions */
+#define ICMP_FILTER       1
+#define SOL_NETLINK_LEVEL 270
+#define DEVICE_BYTES      16u /* IFNAMSIZ */
 
 /* The same again with wider times, which on this machine they are anyway. */
-#define RCVTIMEO_NEW  66
-#define SNDTIMEO_NEW  67
+#define RCVTIMEO_NEW      66
+#define SNDTIMEO_NEW      67
 
 /* struct ucred is hidden without extensions. */
 struct credentials {
@@ -204,6 +206,12 @@ static long set_locked(struct sockopt_call *c)
     if (c->level != SOL_SOCKET && c->socket.pair) {
         return -EOPNOTSUPP;
     }
+    if (c->level != SOL_SOCKET && c->socket.netlink) {
+        return c->level != SOL_NETLINK_LEVEL ? -ENOPROTOOPT
+               : c->len_bytes < sizeof(c->number)
+                   ? -EINVAL
+                   : netlink_set(c->socket.netlink, c->option, c->number);
+    }
     if (c->level == SOL_SOCKET && c->option == SO_BINDTODEVICE) {
         return set_device(c);
     }
@@ -292,7 +300,7 @@ static void get_peer(struct sockopt_call *c)
 {
     struct credentials who = { 0, -1, -1 };
 
-    if (c->socket.pair) {
+    if (c->socket.pair && !pair_lone(c->socket.pair)) {
         pair_credentials(&who.pid, &who.uid, &who.gid);
     }
     memcpy(c->bytes, &who, sizeof(who));
@@ -345,9 +353,12 @@ static void get_kind(struct sockopt_call *c)
     const struct socket *s = &c->socket;
 
     if (c->option == SO_DOMAIN) {
-        c->number = s->pair ? AF_UNIX : AF_INET;
+        c->number = s->netlink ? AF_NETLINK : s->pair ? AF_UNIX : AF_INET;
     } else if (c->option == SO_TYPE) {
-        c->number = !s->dgram                     ? SOCK_STREAM
+        c->number = s->netlink ? netlink_type(s->netlink)
+                    : s->pair && pair_lone(s->pair)
+                        ? (int32_t)pair_lone(s->pair)
+                    : !s->dgram                   ? SOCK_STREAM
                     : s->dgram->kind == DGRAM_RAW ? SOCK_RAW
                                                   : SOCK_DGRAM;
     } else if (s->tcp) {
@@ -440,6 +451,11 @@ static long get_locked(struct sockopt_call *c)
 
     if (c->level != SOL_SOCKET && c->socket.pair) {
         return -EOPNOTSUPP;
+    }
+    if (c->level != SOL_SOCKET && c->socket.netlink) {
+        return c->level == SOL_NETLINK_LEVEL
+                   ? netlink_get(c->socket.netlink, c->option, &c->number)
+                   : -ENOPROTOOPT;
     }
     if (c->level == SOL_SOCKET || c->level == IPPROTO_IP ||
         (c->level == IPPROTO_TCP && c->socket.tcp)) {

@@ -291,8 +291,10 @@ static void test_send(void)
         sent += n;
     }
     tap_ok(fails_with(n, EAGAIN) && sent > 0, "SO_SNDTIMEO ends a send");
-    tap_ok(fails_with(send(fds[0], "x", 1, MSG_DONTWAIT), EAGAIN),
-           "MSG_DONTWAIT, too");
+    /* Linux may have found some room by then. */
+    while ((n = send(fds[0], full, sizeof(full), MSG_DONTWAIT)) > 0) {
+    }
+    tap_ok(fails_with(n, EAGAIN), "MSG_DONTWAIT, too");
     tap_ok(number(fds[0], SIOCOUTQ) > 0, "SIOCOUTQ: some was not taken");
     both_close(fds);
 }

@@ -395,6 +395,26 @@ static void test_many(void)
     close(l);
 }
 
+/* Both ends of a connection in one: each is the answer to the other's SYN. */
+static void test_to_oneself(void)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET };
+    int c = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t len = sizeof(sin);
+    char buf[8] = "";
+
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bind(c, (struct sockaddr *)&sin, sizeof(sin));
+    getsockname(c, (struct sockaddr *)&sin, &len);
+    tap_ok(connect(c, (struct sockaddr *)&sin, sizeof(sin)) == 0,
+           "a socket connects to itself");
+    tap_ok(send(c, "mirror", 6, 0) == 6 && recv(c, buf, 6, MSG_WAITALL) == 6 &&
+               !memcmp(buf, "mirror", 6),
+           "and hears what it says");
+    tap_ok(shutdown(c, SHUT_WR) == 0 && recv(c, buf, 8, 0) == 0, "to the end");
+    close(c);
+}
+
 int main(void)
 {
     test_kinds();
@@ -405,5 +425,6 @@ int main(void)
     test_errors();
     test_shutdown();
     test_many();
+    test_to_oneself();
     return tap_done();
 }

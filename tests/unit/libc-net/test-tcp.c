@@ -33,6 +33,12 @@ static const struct {
     { "SYN_SENT", syn_sent, "RST", "< RA 0 ack 1; < SA 0 ack 1; > RA 1 ack 1" },
     { "SYN_SENT", syn_sent, "RST of others", "< RA 0 ack 7; < R 0; -60" },
     { "SYN_SENT", syn_sent, "old ACK", "< A 5 ack 77; > RA 77 ack 5" },
+    { "SYN_SENT", syn_sent, "SYN",
+      "< S 0 mss 1460; > SA 0 ack 1; < SA 0 ack 1; > A 1 ack 1;"
+      "< PA 1+10 ack 1; > A 1 ack 11; < R 11" },
+    { "SYN_SENT", syn_sent, "SYN, and an answer to ours",
+      "< S 0 mss 1460; > SA 0 ack 1; < S 0 mss 1460; > SA 0 ack 1;"
+      "< A 1 ack 1; < PA 1+10 ack 1; > A 1 ack 11; < R 11" },
     { "SYN_SENT", syn_sent, "its answer",
       "< SA 0 ack 1 mss 1460; > A 1 ack 1" },
 

@@ -12,8 +12,8 @@
  *  - edge-triggered: it is queued again only by the next event;
  *  - one-shot: after a report it asks for nothing until EPOLL_CTL_MOD.
  *
- * An epoll file may watch another one; a circle, or more than
- * EPOLL_NEST_MAX of them, is refused (ELOOP).
+ * An epoll file may watch another one; a circle, or more than EPOLL_NEST_MAX
+ * of them around the innermost, is refused (ELOOP).
  */
 #include <string.h>
 #include "guest-libc/net/heap.h"
@@ -25,6 +25,7 @@
 #define EPOLL_PRIVATE    (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 #define EPOLL_ALWAYS     (EPOLLERR | EPOLLHUP)
 #define EPOLL_MAX_EVENTS (INT32_MAX / 12)
+#define DEVICE_RANDOM    (1u << 8 | 8u) /* /dev/random */
 
 /* The program's, as the kernel lays it out: packed. */
 struct epoll_user_event {
@@ -181,7 +182,12 @@ static long epoll_make(uint32_t flags)
     return ret;
 }
 
-/** epoll_sys_create() - epoll_create(size) */
+/**
+ * epoll_sys_create() - epoll_create(size)
+ *
+ * @linux call epoll_create epoll_create1
+ * @test guest/programs/epolls.c "made with flags or a size"
+ */
 long epoll_sys_create(struct sys_args *a)
 {
     return (int32_t)a->arg[0] <= 0 ? -EINVAL : epoll_make(0);
@@ -233,6 +239,23 @@ static int epoll_depth(struct epoll *ep, struct epoll *stop, int depth)
     return deepest;
 }
 
+/* How many epoll files lie around @ep; there is no circle. */
+static int epoll_height(const struct epoll *ep)
+{
+    int highest = 0;
+    struct list *node;
+
+    list_for_each (node, &ep->file.watches) {
+        struct watch *w = list_entry(node, struct watch, file_node);
+        int above = 1 + epoll_height(w->epoll);
+
+        if (above > highest) {
+            highest = above;
+        }
+    }
+    return highest;
+}
+
 static void watch_arm(struct watch *w, const struct epoll_user_event *event)
 {
     w->events = event->events;
@@ -249,7 +272,8 @@ static long watch_add(struct epoll *ep, struct file *file, uint32_t fd,
     struct epoll *inner = epoll_of(file);
     struct watch *w;
 
-    if (inner && epoll_depth(inner, ep, 1) > EPOLL_NEST_MAX) {
+    if (inner &&
+        epoll_height(ep) + epoll_depth(inner, ep, 1) > EPOLL_NEST_MAX) {
         return -ELOOP;
     }
     w = heap_zalloc(sizeof(*w));
@@ -266,6 +290,26 @@ static long watch_add(struct epoll *ep, struct file *file, uint32_t fd,
     return 0;
 }
 
+/* Of the files of the tree one can be waited for; the others never block. */
+static bool can_poll(const struct file *file)
+{
+    return file->ops->events &&
+           (!file->ops->in_tree || file->ops->rdev == DEVICE_RANDOM);
+}
+
+/* One that is woken alone is so from the beginning, and is no epoll file. */
+static bool exclusive_allowed(uint32_t op, struct file *file, uint32_t events)
+{
+    const uint32_t known = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP |
+                           EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+
+    if (!(events & EPOLLEXCLUSIVE) || op == EPOLL_CTL_DEL) {
+        return true;
+    }
+    return op != EPOLL_CTL_MOD &&
+           (op != EPOLL_CTL_ADD || (!epoll_of(file) && !(events & ~known)));
+}
+
 static long ctl_locked(uint64_t epfd, uint32_t op, uint32_t fd,
                        const struct epoll_user_event *event)
 {
@@ -276,10 +320,10 @@ static long ctl_locked(uint64_t epfd, uint32_t op, uint32_t fd,
     if (!ep_file || !file) {
         return -EBADF;
     }
-    if (!file->ops->events) {
+    if (!can_poll(file)) {
         return -EPERM;
     }
-    if (!ep || file == ep_file) {
+    if (!ep || file == ep_file || !exclusive_allowed(op, file, event->events)) {
         return -EINVAL;
     }
     w = watch_find(ep, file, fd);
@@ -289,6 +333,9 @@ static long ctl_locked(uint64_t epfd, uint32_t op, uint32_t fd,
     case EPOLL_CTL_MOD:
         if (!w) {
             return -ENOENT;
+        }
+        if (w->events & EPOLLEXCLUSIVE) {
+            return -EINVAL;
         }
         watch_arm(w, event);
         return 0;
@@ -303,7 +350,13 @@ static long ctl_locked(uint64_t epfd, uint32_t op, uint32_t fd,
     }
 }
 
-/** epoll_sys_ctl() - epoll_ctl(epfd, op, fd, event) */
+/**
+ * epoll_sys_ctl() - epoll_ctl(epfd, op, fd, event)
+ *
+ * @linux call epoll_ctl - EPOLLEXCLUSIVE wakes all, EPOLLWAKEUP does nothing
+ * @test guest/programs/epolls.c "no epoll for files: EPERM"
+ * @test guest/programs/epolls.c "exclusive: not changed, not with all"
+ */
 long epoll_sys_ctl(struct sys_args *a)
 {
     struct epoll_user_event event = { 0 };
@@ -428,7 +481,12 @@ static uint64_t timeout_of_ms(uint64_t arg)
     return ms < 0 ? SYS_FOREVER : ms * NSEC_PER_MSEC;
 }
 
-/** epoll_sys_wait() - epoll_wait(epfd, events, max, timeout_ms) */
+/**
+ * epoll_sys_wait() - epoll_wait(epfd, events, max, timeout_ms)
+ *
+ * @linux call epoll_wait epoll_pwait epoll_pwait2
+ * @test guest/programs/epolls.c "waiting: what is refused"
+ */
 long epoll_sys_wait(struct sys_args *a)
 {
     long ret;

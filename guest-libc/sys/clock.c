@@ -226,6 +226,7 @@ void wall_clock_look_locked(void)
     if (step) {
         futex_wall_set_locked();
     }
+    timer_wall_set_locked();
     posix_wall_set(step);
 }
 

@@ -54,6 +54,8 @@ static void put_field(char *field, const char *text)
     memcpy(field, text, len);
 }
 
+/* @linux call uname - it names itself 6.1.0-sluice
+ * @test unit/libc-sys/test-ident.c "/libc-sys/ident/names" */
 static long ident_uname(struct sys_args *args)
 {
     struct new_utsname name;
@@ -143,6 +145,8 @@ static long ident_sysinfo(struct sys_args *args)
 }
 
 /* getrandom(buf, length, flags) */
+/* @linux call getrandom
+ * @test guest/programs/identity.c "random bytes of an unknown kind" */
 static long ident_getrandom(struct sys_args *args)
 {
     uint64_t len_bytes = args->arg[1], flags = args->arg[2];
@@ -169,6 +173,8 @@ static long ident_getrandom(struct sys_args *args)
     return done;
 }
 
+/* @linux call umask
+ * @test guest/programs/identity.c "so is the mask" */
 static long ident_umask(struct sys_args *args)
 {
     uint32_t old;
@@ -181,6 +187,8 @@ static long ident_umask(struct sys_args *args)
 }
 
 /* fork() and execve() need more than one address space: refused, quietly. */
+/* @linux call fork vfork execve - not served: ENOSYS
+ * @linux call wait4 - not served: there are no children, ECHILD */
 static long ident_enosys(struct sys_args *args)
 {
     (void)args;

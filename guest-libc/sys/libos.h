@@ -59,6 +59,7 @@ struct sys_entry {
  */
 extern const struct sys_entry memory_calls[], thread_calls[], sched_calls[],
     futex_calls[], robust_calls[], signal_calls[], clock_calls[], time_calls[],
+    itimer_calls[], posix_timer_calls[],
     ident_calls[], creds_calls[], capability_calls[], rlimit_calls[],
     prctl_calls[], posix_calls[], net_calls[];
 

@@ -54,6 +54,8 @@ void sys_table_init(void)
     add_room(signal_calls);
     add_room(clock_calls);
     add_room(time_calls);
+    add_room(itimer_calls);
+    add_room(posix_timer_calls);
     add_room(ident_calls);
     add_room(creds_calls);
     add_room(capability_calls);

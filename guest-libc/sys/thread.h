@@ -150,7 +150,8 @@ _Noreturn void thread_leave(void);
 /* @t ends: what it holds is passed on, or marked. Lock held. */
 void robust_leave_locked(struct thread *t);
 void futex_pi_leave_locked(struct thread *t);
-/* The wall clock made a step. Lock held. */
+/* The wall clock was set, or made a step. Lock held. */
+void timer_wall_set_locked(void);
 void futex_wall_set_locked(void);
 
 /* Futexes from the inside: wake up to @count at user address @addr. */

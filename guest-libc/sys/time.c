@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * time.c - sleeping, times of day, and the one interval timer
+ * time.c - sleeping, and times of day
  *
  * Programs read clocks by the vDSO image mostly; the calls here are for those
- * that do not.  The interval timer has a helper thread that sleeps until it is
- * due; it is made when a timer is first set, so a program without one has no
- * such thread, and a timer that is not running wakes nobody.
+ * that do not.
  */
 #include <errno.h>
 #include <asm/unistd.h>
 #include <linux/time.h>
-#include <linux/signal.h>
 #include "guest-libc/sys/clock.h"
 
 #define NS_PER_US   1000ull
-#define US_PER_SEC  1000000ull
 #define SECONDS_MAX (INT64_MAX / (int64_t)NS_PER_SEC)
 
 struct user_timespec {
@@ -68,6 +64,8 @@ long timespec_to_user(uint64_t user_to, uint64_t ns)
     return copy_to_user(user_to, &ts, sizeof(ts));
 }
 
+/* @linux call gettimeofday time
+ * @test guest/programs/clocks.c "gettimeofday() and time() agree with it" */
 static long time_gettimeofday(struct sys_args *args)
 {
     uint64_t ns = prim_wall_ns();
@@ -172,149 +170,10 @@ static long time_clock_nanosleep(struct sys_args *args)
     return sleep_until(&until);
 }
 
-/* The interval timer: ITIMER_REAL only. Guarded by the lock. */
-static struct {
-    uint64_t deadline_ns; /* SYS_FOREVER: not running */
-    uint64_t interval_ns;
-    uint32_t word; /* changes when the timer is set */
-    bool helper;   /* its thread exists */
-} timer = { .deadline_ns = SYS_FOREVER };
-
-static void timer_expire(uint64_t now_ns)
-{
-    struct signal_info info = { .code = SI_KERNEL };
-
-    if (!timer.interval_ns) {
-        timer.deadline_ns = SYS_FOREVER;
-    } else {
-        /* Missed periods (a restore, a long pause) are one signal. */
-        timer.deadline_ns += (now_ns - timer.deadline_ns) / timer.interval_ns *
-                                 timer.interval_ns +
-                             timer.interval_ns;
-    }
-    signal_send_locked(NULL, SIGALRM, &info);
-}
-
-static void timer_run(void *arg)
-{
-    uint64_t now_ns;
-
-    (void)arg;
-    lib_lock();
-    for (;;) {
-        now_ns = prim_now_ns();
-        if (now_ns >= timer.deadline_ns) {
-            timer_expire(now_ns);
-            continue;
-        }
-        lib_wait(&timer.word, timer.word, timer.deadline_ns);
-    }
-}
-
-static uint64_t timer_left_locked(void)
-{
-    uint64_t now_ns = prim_now_ns();
-
-    if (timer.deadline_ns == SYS_FOREVER) {
-        return 0;
-    }
-    return timer.deadline_ns > now_ns ? timer.deadline_ns - now_ns : 1;
-}
-
-static long timer_set_locked(uint64_t value_ns, uint64_t interval_ns)
-{
-    long ret;
-
-    if (value_ns && !timer.helper) {
-        ret = thread_spawn_helper(timer_run, NULL);
-        if (ret) {
-            return ret;
-        }
-        timer.helper = true;
-    }
-    timer.deadline_ns = value_ns ? deadline_after(value_ns) : SYS_FOREVER;
-    timer.interval_ns = interval_ns;
-    lib_wake(&timer.word, 1);
-    return 0;
-}
-
-static bool timeval_ns(const struct user_timeval *tv, uint64_t *ret_ns)
-{
-    if (tv->seconds < 0 || tv->seconds >= SECONDS_MAX || tv->us < 0 ||
-        tv->us >= (int64_t)US_PER_SEC) {
-        return false;
-    }
-    *ret_ns = tv->seconds * NS_PER_SEC + tv->us * NS_PER_US;
-    return true;
-}
-
-static struct user_timeval ns_timeval(uint64_t ns)
-{
-    struct user_timeval tv = { ns / NS_PER_SEC, ns % NS_PER_SEC / NS_PER_US };
-
-    return tv;
-}
-
-/* setitimer(which, new, old); the two CPU time timers are not there */
-static long time_setitimer(struct sys_args *args)
-{
-    struct user_timeval tv[2] = { { 0, 0 }, { 0, 0 } }; /* interval, value */
-    struct user_timeval old[2];
-    uint64_t interval_ns, value_ns;
-    long ret;
-
-    if (args->arg[0] != ITIMER_REAL) {
-        return -EINVAL;
-    }
-    if (args->arg[1] && copy_from_user(tv, args->arg[1], sizeof(tv))) {
-        return -EFAULT;
-    }
-    if (!timeval_ns(&tv[0], &interval_ns) || !timeval_ns(&tv[1], &value_ns)) {
-        return -EINVAL;
-    }
-    lib_lock();
-    old[0] = ns_timeval(timer.interval_ns);
-    old[1] = ns_timeval(timer_left_locked());
-    ret = timer_set_locked(value_ns, interval_ns);
-    lib_unlock();
-    if (!ret && args->arg[2]) {
-        ret = copy_to_user(args->arg[2], old, sizeof(old));
-    }
-    return ret;
-}
-
-static long time_getitimer(struct sys_args *args)
-{
-    struct user_timeval now[2];
-
-    if (args->arg[0] != ITIMER_REAL) {
-        return -EINVAL;
-    }
-    lib_lock();
-    now[0] = ns_timeval(timer.interval_ns);
-    now[1] = ns_timeval(timer_left_locked());
-    lib_unlock();
-    return copy_to_user(args->arg[1], now, sizeof(now));
-}
-
-static long time_alarm(struct sys_args *args)
-{
-    uint64_t left_ns;
-
-    lib_lock();
-    left_ns = timer_left_locked();
-    timer_set_locked((args->arg[0] & UINT32_MAX) * NS_PER_SEC, 0);
-    lib_unlock();
-    return (left_ns + NS_PER_SEC - 1) / NS_PER_SEC;
-}
-
 const struct sys_entry time_calls[] = {
     { __NR_clock_nanosleep, "clock_nanosleep", time_clock_nanosleep },
     { __NR_nanosleep, "nanosleep", time_nanosleep },
     { __NR_gettimeofday, "gettimeofday", time_gettimeofday },
     { __NR_time, "time", time_time },
-    { __NR_setitimer, "setitimer", time_setitimer },
-    { __NR_getitimer, "getitimer", time_getitimer },
-    { __NR_alarm, "alarm", time_alarm },
     { 0, NULL, NULL },
 };

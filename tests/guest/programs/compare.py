@@ -19,6 +19,7 @@ PROGRAMS += ('binds', 'backlog')
 PROGRAMS += ('proc', 'paths', 'devices', 'file-locks', 'sendfile')
 PROGRAMS += ('recvflags', 'sockopts', 'netlink')
 PROGRAMS += ('identity', 'limits')
+PROGRAMS += ('polls', 'epolls', 'timers')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -14,6 +14,7 @@ int main(int argc, char **argv)
     test_memory_add();
     test_ident_add();
     test_time_add();
+    test_timer_add();
     test_start_add();
     test_string_add();
     return g_test_run();

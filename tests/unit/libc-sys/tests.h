@@ -10,6 +10,7 @@ void test_sigqueue_add(void);
 void test_memory_add(void);
 void test_ident_add(void);
 void test_time_add(void);
+void test_timer_add(void);
 void test_start_add(void);
 void test_string_add(void);
 

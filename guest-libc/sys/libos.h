@@ -31,7 +31,7 @@
 #define LINUX_VERSION "Sluice"
 
 /* For large or seldom written variables: see start/library.lds. */
-#define BULKY __attribute__((section(".bss.bulky")))
+#define BULKY         __attribute__((section(".bss.bulky")))
 
 /* Calls ---------------------------------------------------------------- */
 
@@ -59,9 +59,9 @@ struct sys_entry {
  */
 extern const struct sys_entry memory_calls[], thread_calls[], sched_calls[],
     futex_calls[], robust_calls[], signal_calls[], clock_calls[], time_calls[],
-    itimer_calls[], posix_timer_calls[],
-    ident_calls[], creds_calls[], capability_calls[], rlimit_calls[],
-    prctl_calls[], posix_calls[], net_calls[];
+    itimer_calls[], posix_timer_calls[], ident_calls[], creds_calls[],
+    capability_calls[], rlimit_calls[], prctl_calls[], posix_calls[],
+    net_calls[];
 
 /*
  * A handler that a signal ended before it had done anything returns -EINTR if

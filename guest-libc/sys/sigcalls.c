@@ -248,13 +248,23 @@ static long send_to_process(uint64_t sig, const struct signal_info *info)
     return ret;
 }
 
+static struct signal_info from_self(int32_t code)
+{
+    return (struct signal_info){
+        .code = code,
+        .pid = FIRST_TID,
+        .uid = thread_self()->creds.user.real,
+    };
+}
+
 /* kill(pid, sig): there is one process, and one group of it */
 /* @linux call kill
  * @test guest/programs/signals.c "kill() of oneself likewise"
- * @test guest/programs/sigroute.c "kill(): the process first, then the signal" */
+ * @test guest/programs/sigroute.c "kill(): the process first, then the signal"
+ * @test unit/libc-sys/test-signal.c "/libc-sys/signal/kill" */
 static long signal_kill(struct sys_args *args)
 {
-    struct signal_info info = { .code = SI_USER, .pid = FIRST_TID };
+    struct signal_info info = from_self(SI_USER);
     int pid = args->arg[0];
 
     if (pid != FIRST_TID && pid != 0 && pid != -FIRST_TID) {
@@ -263,17 +273,16 @@ static long signal_kill(struct sys_args *args)
     return send_to_process((uint32_t)args->arg[1], &info);
 }
 
-static const struct signal_info from_tkill = { .code = SI_TKILL,
-                                               .pid = FIRST_TID };
-
 /* @linux call tkill
  * @test guest/programs/sigroute.c "tkill() wants the number of a thread" */
 static long signal_tkill(struct sys_args *args)
 {
+    struct signal_info info = from_self(SI_TKILL);
+
     if ((int)args->arg[0] <= 0) {
         return -EINVAL;
     }
-    return send_to_tid(args->arg[0], (uint32_t)args->arg[1], &from_tkill);
+    return send_to_tid(args->arg[0], (uint32_t)args->arg[1], &info);
 }
 
 /* @linux call tgkill
@@ -281,13 +290,15 @@ static long signal_tkill(struct sys_args *args)
  * @test guest/programs/sigroute.c "tgkill() wants the process's number too" */
 static long signal_tgkill(struct sys_args *args)
 {
+    struct signal_info info = from_self(SI_TKILL);
+
     if ((int)args->arg[0] <= 0 || (int)args->arg[1] <= 0) {
         return -EINVAL;
     }
     if ((int)args->arg[0] != FIRST_TID) {
         return -ESRCH;
     }
-    return send_to_tid(args->arg[1], (uint32_t)args->arg[2], &from_tkill);
+    return send_to_tid(args->arg[1], (uint32_t)args->arg[2], &info);
 }
 
 /* What the kernel says may be said to oneself only. */

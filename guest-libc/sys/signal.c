@@ -307,9 +307,14 @@ bool signal_send_kept_locked(struct thread *t, struct signal_entry *entry)
  */
 void signal_raise_locked(int sig)
 {
-    struct signal_info info = { .code = SI_USER, .pid = FIRST_TID };
+    struct thread *t = thread_self();
+    struct signal_info info = {
+        .code = SI_USER,
+        .pid = FIRST_TID,
+        .uid = t->creds.user.real,
+    };
 
-    signal_send_locked(thread_self(), sig, &info);
+    signal_send_locked(t, sig, &info);
 }
 
 /**

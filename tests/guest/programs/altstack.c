@@ -193,6 +193,20 @@ static void test_too_small(void)
     set_stack(alt, SMALLEST, SS_DISABLE);
 }
 
+/* AT_MINSIGSTKSZ is for the frame alone. */
+static void test_large_enough(void)
+{
+    size_t size = getauxval(AT_MINSIGSTKSZ) + 2048;
+
+    memset(area, PATTERN, sizeof(area));
+    set_stack(alt, size, 0);
+    set(SIGUSR1, on_inside, SA_ONSTACK);
+    on_it = 0;
+    raise(SIGUSR1);
+    tap_ok(on_it && is_untouched(), "one of AT_MINSIGSTKSZ and some is enough");
+    set_stack(NULL, 0, SS_DISABLE);
+}
+
 static void on_disarmed(int sig, siginfo_t *si, void *context)
 {
     ucontext_t *uc = context;
@@ -263,6 +277,7 @@ int main(void)
     test_inside();
     test_nested();
     test_too_small();
+    test_large_enough();
     test_disarm();
     test_return();
     return tap_done();

@@ -341,6 +341,20 @@ static void test_blocking_read(void)
     close(fd);
 }
 
+/* Root's test; whoever else runs it stays who it is. */
+static void test_uid(void)
+{
+    uid_t uid = getuid() ? getuid() : 1234;
+    siginfo_t si;
+
+    tap_ok(setresuid(uid, uid, getuid() ? uid : 0) == 0 &&
+               kill(getpid(), SIGUSR1) == 0 && take(&si) == SIGUSR1 &&
+               si.si_uid == uid,
+           "a signal says whose it is");
+    raise(SIGUSR1);
+    tap_ok(take(&si) == SIGUSR1 && si.si_uid == uid, "raise() too");
+}
+
 int main(void)
 {
     sigemptyset(&nothing);
@@ -362,5 +376,6 @@ int main(void)
     test_read();
     test_poll();
     test_blocking_read();
+    test_uid();
     return tap_done();
 }

@@ -314,6 +314,20 @@ static void test_mail_rate(void)
     lib_unlock();
 }
 
+/* Nobody else is there: not by -1, and not another process or group. */
+static void test_kill(void)
+{
+    setup();
+    g_assert_cmpint(fake_call(__NR_kill, FIRST_TID, 0, 0, 0), ==, 0);
+    g_assert_cmpint(fake_call(__NR_kill, 0, 0, 0, 0), ==, 0);
+    g_assert_cmpint(fake_call(__NR_kill, -FIRST_TID, 0, 0, 0), ==, 0);
+    g_assert_cmpint(fake_call(__NR_kill, -1, SIGKILL, 0, 0), ==, -ESRCH);
+    g_assert_cmpint(fake_call(__NR_kill, 1, SIGKILL, 0, 0), ==, -ESRCH);
+    g_assert_cmpint(fake_call(__NR_kill, -1, 65, 0, 0), ==, -ESRCH);
+    g_assert_cmpint(fake_call(__NR_kill, FIRST_TID, 65, 0, 0), ==, -EINVAL);
+    g_assert_cmphex(process.signals.pending, ==, 0);
+}
+
 static void test_unknown_call(void)
 {
     setup();
@@ -337,6 +351,7 @@ void test_signal_add(void)
     g_test_add_func("/libc-sys/signal/restart", test_restart);
     g_test_add_func("/libc-sys/signal/call-mask", test_call_mask);
     g_test_add_func("/libc-sys/signal/alt-stack", test_alt_stack);
+    g_test_add_func("/libc-sys/signal/kill", test_kill);
     g_test_add_func("/libc-sys/mailbox/sigterm", test_mail);
     g_test_add_func("/libc-sys/mailbox/rate", test_mail_rate);
     g_test_add_func("/libc-sys/table/unknown-call", test_unknown_call);

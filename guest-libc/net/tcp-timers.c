@@ -530,6 +530,8 @@ void tcp_timers_renew(void)
         if (pcb->rtime >= 0) {
             TCP_RTIME_START(pcb);
         }
+        pcb->timer_epoch = 0;
+        pcb->timer_held = 0;
         pcb->persist_probe = 0;
         pcb->persist_start = tcp_ticks;
         if (pcb->keep_cnt_sent) {

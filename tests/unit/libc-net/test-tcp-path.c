@@ -275,6 +275,29 @@ static void test_restored(void)
     end();
 }
 
+/* The same for a shut window, and whatever epochs are counted from then on. */
+static void test_restored_window_shut(void)
+{
+    established();
+    sim.epoch = 500;
+    sim.committed = 500;
+    SCRIPT("< A 101 ack 1 win 0");
+    write_all(1000);
+    sim.epoch = 501;
+    SCRIPT(".100000");
+    script_drain();
+    sim.epoch = 2;
+    sim.committed = 1;
+    net_restored();
+    SCRIPT(".50");
+    sim.epoch = 4;
+    sim.committed = 3;
+    SCRIPT(".100000");
+    g_assert_cmpuint(script_drain(), >=, 1);
+    sim.epoch = sim.committed = 0;
+    end();
+}
+
 /* Nobody answers for ten minutes: a guest sleeps through most of them. */
 static void test_wake_ups(void)
 {
@@ -519,6 +542,8 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/tcp/hold/keepalive", test_hold_keepalive);
     g_test_add_func("/libc/tcp/stood-still", test_stood_still);
     g_test_add_func("/libc/tcp/restored", test_restored);
+    g_test_add_func("/libc/tcp/restored-window-shut",
+                    test_restored_window_shut);
     g_test_add_func("/libc/tcp/wake-ups", test_wake_ups);
     g_test_add_func("/libc/tcp/round-trip", test_round_trip);
     g_test_add_func("/libc/tcp/icmp/connecting", test_icmp_connecting);

@@ -87,7 +87,8 @@
  * messages, the latest only, and SYS_PENDING_MAILBOX is set in every thread, so
  * that none runs program text before the library had a chance to read it; until
  * it is read net_send() drops the frame: what is sent was made by the line
- * before.  Frames for the identity's MAC come to the process at once. */
+ * before.  Frames for the identity's MAC come to the process at once.
+ * The same tells, without a message, that the wall clock was set. */
 #define SYS_MAILBOX         0x1018
 /* thread_set(enum sys_thread_reg, value): FS or GS base of the caller */
 #define SYS_THREAD_SET      0x1019

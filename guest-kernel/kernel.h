@@ -273,6 +273,7 @@ void process_forget_ublocks(struct process *process, uint64_t start,
                             uint64_t end);
 void process_mail(const struct ckpt_mbox *message);
 void process_new_line(const struct ckpt_mbox *message);
+void process_clock_set(void);
 bool process_take_mail(struct process *process, struct ckpt_mbox *ret_message);
 void process_notice(struct process *process, uint32_t pending_bit);
 struct process *process_next(struct process *process);

@@ -213,6 +213,21 @@ void process_mail(const struct ckpt_mbox *message)
     }
 }
 
+/**
+ * process_clock_set - tell all processes that the wall clock was set
+ *
+ * Who waits for a time of day has reckoned with the clock as it was.
+ */
+void process_clock_set(void)
+{
+    struct process *process;
+
+    for (process = process_next(NULL); process != NULL;
+         process = process_next(process)) {
+        process_notice(process, SYS_PENDING_MAILBOX);
+    }
+}
+
 static struct process *find_process(uint32_t number)
 {
     struct process *process = process_next(NULL);

@@ -189,5 +189,8 @@ void wallclock_look(uint64_t now_ns)
         time_set(rate, time_wall_offset_ns() + now.wall_ns - ours_ns);
         next_ns = now_ns + interval_ns;
     }
+    if (was_set && !slewing) {
+        process_clock_set();
+    }
     last = now;
 }

@@ -28,12 +28,10 @@ static void handle(const struct ckpt_mbox *message)
         break;
     case CKPT_MBOX_GENERATION:
         /* The clock's page is the kernel's; the network must speak up. */
-        wall_clock_look_locked();
         net_restored();
         break;
     case CKPT_MBOX_IDENTITY:
         memcpy(&id, message->data, sizeof(id));
-        wall_clock_look_locked();
         net_new_line(&id);
         break;
     default:
@@ -51,6 +49,8 @@ void mailbox_read_locked(void)
 {
     struct ckpt_mbox message;
 
+    /* A clock that was set is announced as a message is, without one. */
+    wall_clock_look_locked();
     while (prim_mailbox(&message) == 0) {
         handle(&message);
     }

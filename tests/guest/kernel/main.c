@@ -245,14 +245,21 @@ static void idle_process(void)
  */
 static void clock_process(void)
 {
-    static const uint32_t never;
     const struct guest_shared *shared =
         (const struct guest_shared *)boot_info->shared;
     uint64_t mono = 0, wall = 0, said = 0;
+    struct sys_net *net;
+    uint32_t event = 0;
 
+    kcall(SYS_NET_ATTACH, 0, &net);
     for (;;) {
         uint64_t offset;
         uint64_t now = shared_clock_read(shared, &offset);
+
+        if (__atomic_load_n(&net->event, __ATOMIC_ACQUIRE) != event) {
+            event = __atomic_load_n(&net->event, __ATOMIC_ACQUIRE);
+            say("told of a clock that was set");
+        }
 
         if (now < mono) {
             say("the monotonic clock went back");
@@ -266,7 +273,7 @@ static void clock_process(void)
             said = now;
             say_number("ms: ", wall / MS);
             if (now / (1000 * MS) % 2 == 1) {
-                kcall(SYS_WAIT, &never, 0, now + SAY_NS);
+                kcall(SYS_WAIT, &net->event, event, now + SAY_NS);
             }
         }
     }

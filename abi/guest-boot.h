@@ -108,8 +108,8 @@ struct boot_info {              /* a read-only page of its own */
 /*
  * A page that the kernel maps read-only into every process.  It changes at
  * boot, after a restore, and once in a while to keep to the host's clock: the
- * rate of both clocks, or what the wall clock is ahead.  @sequence is odd while it is being written;
- * read it before and after (acquire).
+ * rate of both clocks, or what the wall clock is ahead.  @sequence is odd while
+ * it is being written; read it before and after (acquire).
  *   mono_ns = mono_base_ns + ((tsc - tsc_base) * tsc_mult >> tsc_shift), the
  *             product taken in 128 bits
  *   wall_ns = mono_ns + wall_offset_ns

@@ -29,13 +29,14 @@
 #ifndef GUEST_SYSCALL_H
 #define GUEST_SYSCALL_H
 
-#define SYS_ABI_VERSION     2
+#define SYS_ABI_VERSION     3
 #define SYS_FIRST           0x1000
 #define SYS_LAST            0x1fff
 
 /* handler_set(reflect_entry, upcall_entry, text_lo, text_hi): per process. */
 #define SYS_HANDLER_SET     0x1000
-/* thread_create(const struct sys_thread *) -> tid > 0 */
+/* thread_create(const struct sys_thread *) -> tid > 0; -ENOMEM, or -EAGAIN: too
+ * many.  The new thread computes as the caller does (x87 control, MXCSR). */
 #define SYS_THREAD_CREATE   0x1001
 /* thread_exit(u32 *clear, void *free, size_t free_bytes): off its stack, the
  * kernel unmaps free, stores 0 to clear and wakes all waiters there; each may
@@ -62,6 +63,13 @@
 #define SYS_REMAP           0x100a
 /* pages become zero and untouched again */
 #define SYS_DISCARD         0x100b
+/* resident(addr, bytes, u8 *ret or 0): a byte for each page, 1: it was touched;
+ * at most SYS_RESIDENT_MAX of them.  With 0 only: is all of it mapped?  -ENOMEM
+ * if not */
+#define SYS_RESIDENT        0x100c
+/* wipe(addr, bytes, on): these pages become zero and untouched again when
+ * another line begins (CKPT_MBOX_IDENTITY), before user code of it runs */
+#define SYS_WIPE            0x100d
 /* net_attach(const u8 mac[6] or 0 for the NIC's, struct sys_net **ret):
  * makes and maps this process's receive ring; frames for @mac and broadcasts
  * come to it from then on */
@@ -73,7 +81,7 @@
  * without checkpoints.  With NOTIFY sys_net.event counts up when it, or any
  * later epoch, is durable. */
 #define SYS_COMMIT          0x1012
-/* query(enum sys_query) -> value */
+/* query(enum sys_query, tid: THREAD_CPU_NS, 0: the caller) -> value; -ESRCH */
 #define SYS_QUERY           0x1013
 #define SYS_EXIT            0x1014  /* exit(status as CKPT_NIC_EXIT) */
 #define SYS_LOG             0x1015  /* log(buf, bytes) -> bytes taken, -EAGAIN */
@@ -111,6 +119,14 @@
 #define SYS_MAP_RESERVE     4   /* address space only; protect() opens it */
 #define SYS_MAP_LIBRARY     8   /* of the library: MAP, UNMAP, PROTECT without
                                    this flag refuse the library's range */
+#define SYS_MAP_GROWSDOWN   16  /* a touch below it makes it longer: at most
+                                   SYS_GROWS_MAX in all, and not to within
+                                   SYS_GROWS_GAP of what is mapped below */
+#define SYS_MAP_LOW         32  /* if the kernel chooses: below 2 GiB */
+
+#define SYS_GROWS_MAX       (8u << 20)
+#define SYS_GROWS_GAP       (1u << 20)
+#define SYS_RESIDENT_MAX    4096u
 
 #define SYS_REMAP_MAYMOVE   1
 #define SYS_REMAP_FIXED     2
@@ -124,6 +140,7 @@
 enum sys_query {
     SYS_QUERY_EPOCH = 0, SYS_QUERY_COMMITTED = 1, SYS_QUERY_GENERATION = 2,
     SYS_QUERY_FREE_BYTES = 3, SYS_QUERY_TID = 4, SYS_QUERY_CPU_NS = 5,
+    SYS_QUERY_THREAD_CPU_NS = 6,
 };
 
 enum sys_thread_reg { SYS_THREAD_FS = 0, SYS_THREAD_GS = 1 };

@@ -206,6 +206,8 @@ struct vma {
     uint64_t paddr; /* VMA_PHYS: of start */
     uint32_t prot;  /* SYS_PROT_* */
     enum vma_kind kind;
+    bool grows; /* SYS_MAP_GROWSDOWN */
+    bool wipe;  /* SYS_WIPE */
 };
 
 struct vm {
@@ -228,7 +230,11 @@ int vm_discard(struct vm *vm, uint64_t start, uint64_t end);
 int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
                  uint64_t new_bytes, uint32_t flags, uint64_t new);
 bool vm_gap(struct vm *vm, uint64_t start, uint64_t end, uint64_t *ret_end);
-uint64_t vm_find_free(struct vm *vm, uint64_t bytes, bool library);
+uint64_t vm_find_free(struct vm *vm, uint64_t bytes, uint32_t flags);
+int vm_resident(struct vm *vm, uint64_t start, uint64_t end,
+                uint8_t *ret_pages);
+int vm_set_wipe(struct vm *vm, uint64_t start, uint64_t end, bool on);
+void vm_wipe(struct vm *vm);
 int vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error);
 void *vm_pin(struct vm *vm, uint64_t vaddr);
 bool vm_area(struct vm *vm, uint64_t from, struct sys_area *ret_area);
@@ -439,6 +445,8 @@ int64_t sys_unmap(const uint64_t arg[6]);
 int64_t sys_protect(const uint64_t arg[6]);
 int64_t sys_remap(const uint64_t arg[6]);
 int64_t sys_discard(const uint64_t arg[6]);
+int64_t sys_resident(const uint64_t arg[6]);
+int64_t sys_wipe(const uint64_t arg[6]);
 int64_t sys_areas(const uint64_t arg[6]);
 
 /* ---- sys_net.c: packets, commit and all that the NIC tells ---- */

@@ -96,7 +96,7 @@ int netswitch_attach(struct process *process, const uint8_t mac[6])
     if (process->port != NULL || find_port(mac) != NULL) {
         return -EEXIST;
     }
-    user_addr = vm_find_free(&process->vm, RING_BYTES, true);
+    user_addr = vm_find_free(&process->vm, RING_BYTES, SYS_MAP_LIBRARY);
     port = slab_alloc_zero(&port_slab);
     if (user_addr == 0 || port == NULL ||
         vm_map(&process->vm, user_addr, RING_BYTES,

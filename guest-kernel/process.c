@@ -278,6 +278,7 @@ void process_new_line(const struct ckpt_mbox *message)
         return; /* it has ended before the checkpoint was taken */
     }
     put_identity(process, message);
+    vm_wipe(&process->vm);
     for (node = process->threads.next; node != &process->threads; node = next) {
         next = node->next;
         thread_interrupt(CONTAINER_OF(node, struct thread, sibling),

@@ -9,7 +9,9 @@
 
 #define PROT_ALL (SYS_PROT_READ | SYS_PROT_WRITE | SYS_PROT_EXEC)
 #define MAP_ALL                                                                \
-    (SYS_MAP_FIXED | SYS_MAP_NOREPLACE | SYS_MAP_RESERVE | SYS_MAP_LIBRARY)
+    (SYS_MAP_FIXED | SYS_MAP_NOREPLACE | SYS_MAP_RESERVE | SYS_MAP_LIBRARY |   \
+     SYS_MAP_GROWSDOWN | SYS_MAP_LOW)
+#define FOR_PROGRAMS (SYS_MAP_GROWSDOWN | SYS_MAP_LOW)
 
 static bool range_ok(uint64_t addr, uint64_t bytes, uint64_t flags)
 {
@@ -46,6 +48,7 @@ int64_t sys_map(const uint64_t arg[6])
 
     if (bytes == 0 || bytes > LIBRARY_END || !prot_ok(arg[2], flags) ||
         (arg[3] & ~(uint64_t)MAP_ALL) ||
+        ((flags & SYS_MAP_LIBRARY) && (flags & FOR_PROGRAMS)) ||
         (fixed && !range_ok(addr, bytes, flags))) {
         return -EINVAL;
     }
@@ -132,6 +135,46 @@ int64_t sys_discard(const uint64_t arg[6])
     }
     process_forget_ublocks(current->process, arg[0], arg[0] + bytes);
     return vm_discard(&current->process->vm, arg[0], arg[0] + bytes);
+}
+
+/**
+ * sys_resident - which pages of a program's range have been touched
+ * @arg: address, bytes, user address of a byte for each page, or 0
+ *
+ * Return: 0, -EINVAL, -EFAULT, or see vm_resident().
+ */
+int64_t sys_resident(const uint64_t arg[6])
+{
+    static uint8_t pages[SYS_RESIDENT_MAX] BULKY;
+    uint64_t bytes = ALIGN_UP(arg[1], PAGE_BYTES);
+    uint64_t n = bytes >> PAGE_SHIFT;
+    int result;
+
+    if (!range_ok(arg[0], bytes, 0) || (arg[2] != 0 && n > SYS_RESIDENT_MAX)) {
+        return -EINVAL;
+    }
+    if (arg[2] == 0) {
+        return vm_resident(&current->process->vm, arg[0], arg[0] + bytes, NULL);
+    }
+    memset(pages, 0, n);
+    result = vm_resident(&current->process->vm, arg[0], arg[0] + bytes, pages);
+    return result != 0 ? result : copy_to_user(arg[2], pages, n);
+}
+
+/**
+ * sys_wipe - shall a program's pages become zero when another line begins?
+ * @arg: address, bytes, 1 or 0
+ *
+ * Return: 0, -EINVAL, or see vm_set_wipe().
+ */
+int64_t sys_wipe(const uint64_t arg[6])
+{
+    uint64_t bytes = ALIGN_UP(arg[1], PAGE_BYTES);
+
+    if (!range_ok(arg[0], bytes, 0) || arg[2] > 1) {
+        return -EINVAL;
+    }
+    return vm_set_wipe(&current->process->vm, arg[0], arg[0] + bytes, arg[2]);
 }
 
 /**

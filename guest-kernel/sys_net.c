@@ -118,11 +118,19 @@ static uint64_t process_cpu_ns(const struct process *process)
     return ns;
 }
 
+static int64_t thread_cpu_ns(uint32_t tid)
+{
+    const struct thread *thread =
+        tid == 0 ? current : thread_find(current->process, tid);
+
+    return thread == NULL ? -ESRCH : (int64_t)sched_cpu_ns(thread);
+}
+
 /**
  * sys_query - read a value
- * @arg: enum sys_query
+ * @arg: enum sys_query, number of a thread
  *
- * Return: the value, or -EINVAL.
+ * Return: the value, -EINVAL, or -ESRCH.
  */
 int64_t sys_query(const uint64_t arg[6])
 {
@@ -139,6 +147,8 @@ int64_t sys_query(const uint64_t arg[6])
         return current->tid;
     case SYS_QUERY_CPU_NS:
         return (int64_t)process_cpu_ns(current->process);
+    case SYS_QUERY_THREAD_CPU_NS:
+        return thread_cpu_ns((uint32_t)arg[1]);
     default:
         return -EINVAL;
     }

@@ -27,6 +27,8 @@
 /* So many single pages are flushed one by one; more flush all. */
 #define FLUSH_PAGES_MAX 32
 
+#define LOW_END         0x80000000ull /* of SYS_MAP_LOW */
+
 #define FIRST_VMA(vm)   CONTAINER_OF((vm)->vmas.next, struct vma, node)
 #define NEXT_VMA(area)  CONTAINER_OF((area)->node.next, struct vma, node)
 #define PREV_VMA(area)  CONTAINER_OF((area)->node.prev, struct vma, node)
@@ -138,6 +140,7 @@ static void vma_merge_with_previous(struct vm *vm, struct vma *vma)
 
     if (IS_END(vm, vma) || IS_END(vm, before) || before->end != vma->start ||
         before->kind != vma->kind || before->prot != vma->prot ||
+        before->grows != vma->grows || before->wipe != vma->wipe ||
         (vma->kind == VMA_PHYS &&
          before->paddr + (before->end - before->start) != vma->paddr)) {
         return;
@@ -300,22 +303,28 @@ int vm_map(struct vm *vm, uint64_t start, uint64_t bytes, uint32_t prot,
     return 0;
 }
 
-/* The highest gap below USER_END. */
-static uint64_t find_downwards(struct vm *vm, uint64_t bytes)
+/* What grows downwards keeps room to do so. */
+static uint64_t start_with_gap(const struct vma *vma)
 {
-    struct vma *vma = vma_find(vm, USER_END);
-    uint64_t top = USER_END;
+    return vma->grows && vma->start > SYS_GROWS_GAP ? vma->start - SYS_GROWS_GAP
+                                                    : vma->start;
+}
+
+/* The highest gap below an address. */
+static uint64_t find_downwards(struct vm *vm, uint64_t bytes, uint64_t top)
+{
+    struct vma *vma = vma_find(vm, top);
     struct list *node;
 
-    if (!IS_END(vm, vma) && vma->start < top) {
-        top = vma->start;
+    if (!IS_END(vm, vma) && start_with_gap(vma) < top) {
+        top = start_with_gap(vma);
     }
     for (node = vma->node.prev; node != &vm->vmas; node = node->prev) {
         vma = CONTAINER_OF(node, struct vma, node);
-        if (top - vma->end >= bytes) {
+        if (top > vma->end && top - vma->end >= bytes) {
             return top - bytes;
         }
-        top = vma->start;
+        top = start_with_gap(vma);
     }
     return top >= USER_BASE + bytes ? top - bytes : 0;
 }
@@ -362,13 +371,27 @@ bool vm_gap(struct vm *vm, uint64_t start, uint64_t end, uint64_t *ret_end)
  * vm_find_free - choose addresses for a new area
  * @vm: the space
  * @bytes: its length
- * @library: in the library's range, else in the program's
+ * @flags: SYS_MAP_LIBRARY, SYS_MAP_LOW
  *
  * Return: the address, 0 if there is no gap of that length.
  */
-uint64_t vm_find_free(struct vm *vm, uint64_t bytes, bool library)
+uint64_t vm_find_free(struct vm *vm, uint64_t bytes, uint32_t flags)
 {
-    return library ? find_upwards(vm, bytes) : find_downwards(vm, bytes);
+    if (flags & SYS_MAP_LIBRARY) {
+        return find_upwards(vm, bytes);
+    }
+    return find_downwards(vm, bytes, flags & SYS_MAP_LOW ? LOW_END : USER_END);
+}
+
+/* It is mapped already, maybe as one with its neighbours. */
+static int set_grows(struct vm *vm, uint64_t start, uint64_t end)
+{
+    if (vma_cut(vm, start, end) != 0) {
+        vm_unmap(vm, start, end);
+        return -ENOMEM;
+    }
+    vma_find(vm, start)->grows = true;
+    return 0;
 }
 
 /**
@@ -405,12 +428,18 @@ int64_t vm_map_anon(struct vm *vm, uint64_t addr, uint64_t bytes, uint32_t prot,
             return result;
         }
     } else if (!is_free) {
-        addr = vm_find_free(vm, bytes, flags & SYS_MAP_LIBRARY);
+        addr = vm_find_free(vm, bytes, flags);
         if (addr == 0) {
             return -ENOMEM;
         }
     }
     result = vm_map(vm, addr, bytes, kind == VMA_RESERVE ? 0 : prot, kind, 0);
+    if (result != 0) {
+        return result;
+    }
+    if (flags & SYS_MAP_GROWSDOWN) {
+        result = set_grows(vm, addr, addr + bytes);
+    }
     return result != 0 ? result : (int64_t)addr;
 }
 
@@ -529,6 +558,71 @@ int vm_discard(struct vm *vm, uint64_t start, uint64_t end)
     return 0;
 }
 
+/**
+ * vm_resident - which pages of a range have been touched
+ * @vm: the space
+ * @start: first address
+ * @end: address behind the last
+ * @ret_pages: gets a 1 for each that has, or NULL
+ *
+ * Return: 0, or -ENOMEM: not all of it is mapped.
+ */
+int vm_resident(struct vm *vm, uint64_t start, uint64_t end, uint8_t *ret_pages)
+{
+    uint64_t at = start;
+
+    if (!range_is_mapped(vm, start, end)) {
+        return -ENOMEM;
+    }
+    while (ret_pages != NULL && pt_next(vm->root, &at, end) != NULL) {
+        ret_pages[(at - start) >> PAGE_SHIFT] = 1;
+        at += PAGE_BYTES;
+    }
+    return 0;
+}
+
+/**
+ * vm_set_wipe - shall pages become zero when another line begins?
+ * @vm: the space
+ * @start: first address
+ * @end: address behind the last; holes are fine
+ * @on: they shall
+ *
+ * Return: 0, -ENOMEM, or -EACCES if the kernel's areas are in it.
+ */
+int vm_set_wipe(struct vm *vm, uint64_t start, uint64_t end, bool on)
+{
+    struct vma *vma;
+
+    if (range_has_phys(vm, start, end)) {
+        return -EACCES;
+    }
+    if (vma_cut(vm, start, end) != 0) {
+        return -ENOMEM;
+    }
+    for (vma = vma_find(vm, start); !IS_END(vm, vma) && vma->start < end;
+         vma = NEXT_VMA(vma)) {
+        vma->wipe = on;
+    }
+    vma_join(vm, start, end);
+    return 0;
+}
+
+/**
+ * vm_wipe - another line begins (R2): make those pages zero
+ * @vm: the space
+ */
+void vm_wipe(struct vm *vm)
+{
+    struct vma *vma;
+
+    for (vma = FIRST_VMA(vm); !IS_END(vm, vma); vma = NEXT_VMA(vma)) {
+        if (vma->wipe) {
+            drop_pages(vm, vma, vma->start, vma->end);
+        }
+    }
+}
+
 /* Move resident pages; tables at the new place must be there already. */
 static void move_pages(struct vm *vm, uint64_t from, uint64_t to,
                        uint64_t bytes)
@@ -632,7 +726,7 @@ int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
             vma_join(vm, old, old + new_bytes);
             return (int64_t)old;
         }
-        new = flags &SYS_REMAP_MAYMOVE ? vm_find_free(vm, new_bytes, false) : 0;
+        new = flags &SYS_REMAP_MAYMOVE ? vm_find_free(vm, new_bytes, 0) : 0;
         if (new == 0) {
             return -ENOMEM;
         }
@@ -641,6 +735,28 @@ int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
         return -ENOMEM;
     }
     return move_area(vm, vma_find(vm, old), new, new_bytes);
+}
+
+/*
+ * Let an area reach down to @page.  What lies below must stay out of reach of
+ * a stack that runs over, unless it is a stack too or cannot be touched.
+ */
+static bool grow_down(struct vm *vm, struct vma *vma, uint64_t page)
+{
+    const struct vma *below = PREV_VMA(vma);
+    uint64_t lowest = USER_BASE;
+
+    if (&vma->node != vm->vmas.next) {
+        lowest = below->end;
+        if (below->prot != 0 && !below->grows) {
+            lowest += SYS_GROWS_GAP;
+        }
+    }
+    if (page < lowest || vma->end - page > SYS_GROWS_MAX) {
+        return false;
+    }
+    vma->start = page;
+    return true;
 }
 
 static uint64_t take_page(struct vm *vm)
@@ -679,7 +795,8 @@ int vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error)
     } else if (error & PF_EXEC) {
         need = SYS_PROT_EXEC;
     }
-    if (IS_END(vm, vma) || vma->start > vaddr || !(vma->prot & need)) {
+    if (IS_END(vm, vma) || !(vma->prot & need) ||
+        (vma->start > vaddr && !(vma->grows && grow_down(vm, vma, page)))) {
         return -EFAULT;
     }
     entry = make_entry(vm, page);

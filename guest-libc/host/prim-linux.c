@@ -103,20 +103,24 @@ static long map_fixed(uint64_t addr, size_t len_bytes, uint32_t prot,
 
 long prim_map(uint64_t addr, size_t len_bytes, uint32_t prot, uint32_t flags)
 {
+    uint32_t how = flags & SYS_MAP_GROWSDOWN ? MAP_GROWSDOWN : 0;
     uint64_t *cursor =
         flags & SYS_MAP_LIBRARY ? &library_cursor : &program_cursor;
     uint64_t step = ((len_bytes + PAGE_MASK) & ~PAGE_MASK) + MAP_GAP_BYTES;
     long ret;
 
     if (flags & SYS_MAP_FIXED) {
-        return map_fixed(addr, len_bytes, prot, MAP_FIXED);
+        return map_fixed(addr, len_bytes, prot, how | MAP_FIXED);
     }
     if (flags & SYS_MAP_NOREPLACE) {
-        return map_fixed(addr, len_bytes, prot, MAP_FIXED_NOREPLACE);
+        return map_fixed(addr, len_bytes, prot, how | MAP_FIXED_NOREPLACE);
+    }
+    if (flags & SYS_MAP_LOW) {
+        return map_fixed(0, len_bytes, prot, how | MAP_32BIT);
     }
     do {
         addr = __atomic_fetch_add(cursor, step, __ATOMIC_RELAXED);
-        ret = map_fixed(addr, len_bytes, prot, MAP_FIXED_NOREPLACE);
+        ret = map_fixed(addr, len_bytes, prot, how | MAP_FIXED_NOREPLACE);
     } while (ret == -EEXIST);
     return ret;
 }
@@ -154,6 +158,20 @@ long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags)
 {
     (void)flags;
     return linux_call(__NR_madvise, addr, len_bytes, MADV_DONTNEED, 0);
+}
+
+long prim_resident(uint64_t addr, size_t len_bytes, uint8_t *ret_pages)
+{
+    if (!ret_pages) {
+        return linux_call(__NR_msync, addr, len_bytes, MS_ASYNC, 0);
+    }
+    return linux_call(__NR_mincore, addr, len_bytes, (uint64_t)ret_pages, 0);
+}
+
+long prim_wipe(uint64_t addr, size_t len_bytes, bool on)
+{
+    return linux_call(__NR_madvise, addr, len_bytes,
+                      on ? MADV_WIPEONFORK : MADV_KEEPONFORK, 0);
 }
 
 uint64_t prim_now_ns(void)
@@ -196,13 +214,18 @@ long prim_commit(uint32_t flags)
     return -ENOTSUP;
 }
 
-static long cpu_time_ns(void)
+static long cpu_time_ns(long clock)
 {
     struct __kernel_timespec ts = { 0 };
+    long ret = linux_call(__NR_clock_gettime, clock, (uint64_t)&ts, 0, 0);
 
-    linux_call(__NR_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (uint64_t)&ts, 0,
-               0);
-    return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+    return ret ? -ESRCH : (long)(ts.tv_sec * NS_PER_SEC + ts.tv_nsec);
+}
+
+/* Linux' number of a thread's CPU clock: see cpu_clock() of sys/clock.c. */
+long prim_thread_cpu_ns(int tid)
+{
+    return cpu_time_ns((int32_t)(~(uint32_t)tid << 3 | 6));
 }
 
 static long free_bytes(void)
@@ -219,7 +242,9 @@ long prim_query(enum sys_query query)
     case SYS_QUERY_TID:
         return linux_call(__NR_gettid, 0, 0, 0, 0);
     case SYS_QUERY_CPU_NS:
-        return cpu_time_ns();
+        return cpu_time_ns(CLOCK_PROCESS_CPUTIME_ID);
+    case SYS_QUERY_THREAD_CPU_NS:
+        return -EINVAL; /* prim_thread_cpu_ns() */
     case SYS_QUERY_FREE_BYTES:
         return free_bytes();
     case SYS_QUERY_GENERATION:

@@ -35,6 +35,7 @@ static long cpu_clock(int32_t id, struct clock *ret_clock)
 {
     int pid = ~(id >> 3);
     bool of_thread = id & CPU_THREAD;
+    struct thread *t;
 
     if ((id & CPU_KIND) == CPU_KIND_FD) {
         return -EINVAL; /* a clock device: there are none */
@@ -42,12 +43,13 @@ static long cpu_clock(int32_t id, struct clock *ret_clock)
     if (pid == 0) {
         pid = of_thread ? thread_tid() : FIRST_TID;
     }
-    if (of_thread ? !thread_find_locked(pid) : pid != FIRST_TID) {
+    t = thread_find_locked(pid);
+    if (of_thread ? !t : pid != FIRST_TID) {
         return -EINVAL;
     }
     *ret_clock = (struct clock){
         .base = CLOCK_BASE_CPU,
-        .tid = of_thread ? pid : 0,
+        .tid = of_thread ? -t->prim_tid : 0,
         .no_sleep = of_thread && pid == thread_tid(),
         .coarse = (id & CPU_KIND) != 2,
     };
@@ -98,7 +100,7 @@ long clock_find_locked(uint64_t id, struct clock *ret_clock)
         return 0;
     case CLOCK_THREAD_CPUTIME_ID:
         ret_clock->base = CLOCK_BASE_CPU;
-        ret_clock->tid = thread_tid();
+        ret_clock->tid = -thread_self()->prim_tid;
         ret_clock->no_sleep = true;
         return 0;
     default:
@@ -109,18 +111,24 @@ long clock_find_locked(uint64_t id, struct clock *ret_clock)
 /**
  * clock_now - what a clock says
  * @base: the clock
- * @tid: CLOCK_BASE_CPU: of a thread, 0 for the process
+ * @tid: CLOCK_BASE_CPU: of the calling thread; below 0, of any thread, as
+ *       clock_find_locked() says it; 0 for the process
  *
- * Return: nanoseconds.
+ * Return: nanoseconds; of a thread that has ended, 0.
  * Context: any.
  */
 uint64_t clock_now(enum clock_base base, int tid)
 {
+    long ns;
+
     switch (base) {
     case CLOCK_BASE_WALL:
         return prim_wall_ns();
     case CLOCK_BASE_CPU:
-        (void)tid;
+        if (tid) {
+            ns = prim_thread_cpu_ns(tid < 0 ? -tid : thread_self()->prim_tid);
+            return ns < 0 ? 0 : ns;
+        }
         return prim_query(SYS_QUERY_CPU_NS);
     default:
         return prim_now_ns();

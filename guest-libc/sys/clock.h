@@ -18,7 +18,7 @@ enum clock_base {
 /* A clock id of the program, understood. */
 struct clock {
     enum clock_base base;
-    int tid;         /* CLOCK_BASE_CPU: the thread, 0: the process */
+    int tid;         /* CLOCK_BASE_CPU: see clock_now() */
     bool coarse;     /* tells the time of the last tick */
     bool no_sleep;   /* a clock to read only */
     bool no_timer;   /* no timer runs on it */

@@ -108,6 +108,17 @@ long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags)
     return kernel_call(SYS_DISCARD, addr, len_bytes, flags, 0, 0);
 }
 
+long prim_resident(uint64_t addr, size_t len_bytes, uint8_t *ret_pages)
+{
+    return kernel_call(SYS_RESIDENT, addr, len_bytes, (uint64_t)ret_pages, 0,
+                       0);
+}
+
+long prim_wipe(uint64_t addr, size_t len_bytes, bool on)
+{
+    return kernel_call(SYS_WIPE, addr, len_bytes, on, 0, 0);
+}
+
 long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n)
 {
     return kernel_call(SYS_AREAS, from, (uint64_t)ret_areas, n, 0, 0);
@@ -203,6 +214,11 @@ long prim_commit(uint32_t flags)
 long prim_query(enum sys_query query)
 {
     return kernel_call(SYS_QUERY, query, 0, 0, 0, 0);
+}
+
+long prim_thread_cpu_ns(int tid)
+{
+    return kernel_call(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, tid, 0, 0, 0);
 }
 
 long prim_mailbox(struct ckpt_mbox *ret_message)

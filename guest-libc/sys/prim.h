@@ -14,6 +14,7 @@
 #ifndef PRIM_H
 #define PRIM_H
 
+#include <stdbool.h>
 #include "abi/ckpt-nic.h"
 #include "abi/guest-boot.h"
 #include "abi/guest-syscall.h"
@@ -58,6 +59,11 @@ long prim_remap(uint64_t old, size_t old_bytes, size_t new_bytes,
                 uint32_t flags, uint64_t new_addr);
 /* Make the pages zero and untouched again. */
 long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags);
+/* Which pages were touched: a byte each, at most SYS_RESIDENT_MAX; NULL: only
+ * whether all are mapped. 0, or -ENOMEM: they are not. */
+long prim_resident(uint64_t addr, size_t len_bytes, uint8_t *ret_pages);
+/* Shall the pages become zero when another line begins? */
+long prim_wipe(uint64_t addr, size_t len_bytes, bool on);
 /* Up to @n mappings that end behind @from, by address: how many there were. */
 long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n);
 
@@ -96,6 +102,8 @@ long prim_net_attach(const uint8_t *mac, struct sys_net **ret_net);
 long prim_net_send(const struct sys_iov *iov, uint32_t n);
 long prim_commit(uint32_t flags); /* -> epoch, -ENOTSUP */
 long prim_query(enum sys_query query);
+/* CPU time of a thread that prim_thread_create() made: or -ESRCH. */
+long prim_thread_cpu_ns(int tid);
 long prim_mailbox(struct ckpt_mbox *ret_message); /* 0 or -EAGAIN */
 
 #endif

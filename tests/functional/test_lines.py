@@ -103,6 +103,8 @@ class Lines(TapTest):
         for recoveries in (1, 2):
             second.kill_qemu()
             second.wait_recovered(recoveries)
+            self.assertEqual(fork.ask("wiped"), ["0", "77"])
+            self.assertEqual(original.ask("wiped"), ["77", "77"])
             self.assertEqual(fork.ask("line")[0], "1")
             self.assertEqual(original.ask("line")[:2], ["0", "0"])
         self.assertEqual(resets(self.capture, GUESTS[0]), [])
@@ -151,6 +153,7 @@ class Lines(TapTest):
         again = self.connect()
         self.assertEqual(again.ask("line")[:2], ["1", ROLLBACK])
         self.assertEqual(int(again.ask("count")[0]), count + 1)
+        self.assertEqual(again.ask("wiped"), ["0", "77"])
         now_mono, now_wall = map(float, again.ask("clocks"))
         self.assertGreaterEqual(now_mono, mono)
         self.assertGreater(now_wall - wall, now_mono - mono)

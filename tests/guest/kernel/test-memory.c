@@ -372,6 +372,72 @@ static void the_bundle_shows_nothing_of_others(void)
     }
 }
 
+static void resident_pages_are_told(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 8 * PAGE, RW, 0);
+    uint8_t seen[8] = { 9, 9, 9, 9, 9, 9, 9, 9 };
+
+    *(volatile uint8_t *)(addr + 2 * PAGE) = 1;
+    CHECK(kcall(SYS_RESIDENT, addr, 7 * PAGE, seen) == 0);
+    CHECK(seen[0] == 0 && seen[1] == 0 && seen[2] == 1 && seen[3] == 0);
+    CHECK(seen[6] == 0 && seen[7] == 9);
+    CHECK(kcall(SYS_RESIDENT, addr, 8 * PAGE, 0) == 0);
+    CHECK(kcall(SYS_UNMAP, addr + 3 * PAGE, PAGE, 0) == 0);
+    CHECK(kcall(SYS_RESIDENT, addr, 8 * PAGE, 0) == -ENOMEM);
+    CHECK(kcall(SYS_RESIDENT, addr, 8 * PAGE, seen) == -ENOMEM);
+    CHECK(kcall(SYS_RESIDENT, addr + 1, PAGE, seen) == -EINVAL);
+    CHECK(kcall(SYS_RESIDENT, LIBRARY_HEAP, PAGE, seen) == -EINVAL);
+    CHECK(kcall(SYS_RESIDENT, addr, (SYS_RESIDENT_MAX + 1) * PAGE, seen) ==
+          -EINVAL);
+    CHECK(kcall(SYS_RESIDENT, addr, PAGE, 0x5000000) == -EFAULT);
+    CHECK(kcall(SYS_UNMAP, addr, 8 * PAGE, 0) == 0);
+}
+
+static void a_stack_grows_down_to_its_gap(void)
+{
+    const uint64_t top = 0x5000000000, low = top - 4 * SYS_GROWS_GAP;
+    struct sys_area area;
+
+    CHECK(kcall(SYS_MAP, low, PAGE, RW, SYS_MAP_FIXED) == (int64_t)low);
+    CHECK(kcall(SYS_MAP, top - PAGE, PAGE, RW,
+                SYS_MAP_FIXED | SYS_MAP_GROWSDOWN) == (int64_t)(top - PAGE));
+    CHECK(readable(top - 9 * PAGE));
+    CHECK(kcall(SYS_AREAS, top - PAGE, &area, 1) == 1);
+    CHECK(area.start == top - 9 * PAGE && area.end == top);
+    CHECK(readable(low + PAGE + SYS_GROWS_GAP));
+    CHECK(!readable(low + SYS_GROWS_GAP));
+    CHECK(kcall(SYS_PROTECT, low, PAGE, 0, 0) == 0);
+    CHECK(readable(low + SYS_GROWS_GAP)); /* nobody can run over into it */
+    CHECK(kcall(SYS_MAP, 0, PAGE, RW, SYS_MAP_GROWSDOWN | SYS_MAP_LIBRARY) ==
+          -EINVAL);
+    CHECK(kcall(SYS_UNMAP, low, top - low, 0) == 0);
+}
+
+static void low_addresses_can_be_had(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 3 * PAGE, RW, SYS_MAP_LOW);
+
+    CHECK(addr >= USER_BASE && addr + 3 * PAGE <= 0x80000000);
+    CHECK(kcall(SYS_MAP, 0, 4ul << 30, RW, SYS_MAP_LOW) == -ENOMEM);
+    CHECK(kcall(SYS_UNMAP, addr, 3 * PAGE, 0) == 0);
+}
+
+static void wipe_refuses_nonsense(void)
+{
+    uint64_t addr = (uint64_t)kcall(SYS_MAP, 0, 3 * PAGE, RW, 0);
+    struct sys_area area;
+
+    *(volatile uint8_t *)(addr + PAGE) = 5;
+    CHECK(kcall(SYS_WIPE, addr + PAGE, PAGE, 1) == 0);
+    CHECK(*(volatile uint8_t *)(addr + PAGE) == 5); /* not now */
+    CHECK(kcall(SYS_AREAS, addr, &area, 1) == 1 && area.end == addr + PAGE);
+    CHECK(kcall(SYS_WIPE, addr + PAGE, PAGE, 0) == 0);
+    CHECK(kcall(SYS_AREAS, addr, &area, 1) == 1 && area.end >= addr + 3 * PAGE);
+    CHECK(kcall(SYS_WIPE, addr, PAGE, 2) == -EINVAL);
+    CHECK(kcall(SYS_WIPE, LIBRARY_HEAP, PAGE, 1) == -EINVAL);
+    CHECK(kcall(SYS_UNMAP, addr, 3 * PAGE, 0) == 0);
+}
+
 const struct test memory_tests[] = {
     { "memory comes zero and on touch", memory_comes_zero_and_on_touch },
     { "unmapped pages come back", pages_come_back },
@@ -390,6 +456,10 @@ const struct test memory_tests[] = {
     { "moves leave nothing behind", moves_leave_nothing_behind },
     { "the bundle shows nothing of others",
       the_bundle_shows_nothing_of_others },
+    { "resident pages are told", resident_pages_are_told },
+    { "a stack grows down to its gap", a_stack_grows_down_to_its_gap },
+    { "low addresses can be had", low_addresses_can_be_had },
+    { "wipe refuses nonsense", wipe_refuses_nonsense },
     { "boot info says the truth", boot_info_says_the_truth },
 };
 const unsigned int n_memory_tests = N_ELEMENTS(memory_tests);

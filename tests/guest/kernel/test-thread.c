@@ -324,6 +324,44 @@ static void a_thread_computes_as_its_maker(void)
           control_words[1] == mxcsr_start);
 }
 
+static uint64_t own_ns[2];
+
+static void compute_and_say(uint64_t slot)
+{
+    uint64_t tid = (uint64_t)kcall(SYS_QUERY, SYS_QUERY_TID);
+
+    while (kcall(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, 0) < (int64_t)(50 * MS)) {
+    }
+    own_ns[0] = (uint64_t)kcall(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, tid);
+    __atomic_store_n(&turns, (uint32_t)tid, __ATOMIC_RELEASE);
+    kcall(SYS_WAKE, &turns, 1);
+    while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == 0) {
+        kcall(SYS_WAIT, &word, 0, SYS_FOREVER);
+    }
+    (void)slot;
+}
+
+static void a_thread_has_a_clock_of_its_own(void)
+{
+    int64_t process = kcall(SYS_QUERY, SYS_QUERY_CPU_NS);
+    int64_t mine = kcall(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, 0);
+
+    word = turns = 0;
+    CHECK(start_thread(1, compute_and_say, 1) > 0);
+    while (__atomic_load_n(&turns, __ATOMIC_ACQUIRE) == 0) {
+        kcall(SYS_WAIT, &turns, 0, SYS_FOREVER);
+    }
+    own_ns[1] = (uint64_t)kcall(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, turns);
+    mine = kcall(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, 0) - mine;
+    process = kcall(SYS_QUERY, SYS_QUERY_CPU_NS) - process;
+    __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+    kcall(SYS_WAKE, &word, 1);
+    join_thread(1);
+    CHECK(own_ns[0] >= 50 * MS && own_ns[1] >= own_ns[0]);
+    CHECK(process >= mine + (int64_t)(50 * MS));
+    CHECK(kcall(SYS_QUERY, SYS_QUERY_THREAD_CPU_NS, 9999) == -ESRCH);
+}
+
 static void thread_create_refuses_nonsense(void)
 {
     struct sys_thread spec = {
@@ -406,6 +444,7 @@ const struct test thread_tests[] = {
       wakeups_do_not_rotate_those_who_compute },
     { "who is woken does not get it all", who_is_woken_does_not_get_it_all },
     { "a thread computes as its maker does", a_thread_computes_as_its_maker },
+    { "a thread has a clock of its own", a_thread_has_a_clock_of_its_own },
     { "thread calls refuse nonsense", thread_create_refuses_nonsense },
     { "a thousand threads leave no memory behind",
       a_thousand_threads_leave_no_memory_behind },

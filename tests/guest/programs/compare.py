@@ -20,6 +20,7 @@ PROGRAMS += ('proc', 'paths', 'devices', 'file-locks', 'sendfile')
 PROGRAMS += ('recvflags', 'sockopts', 'netlink')
 PROGRAMS += ('identity', 'limits')
 PROGRAMS += ('polls', 'epolls', 'timers')
+PROGRAMS += ('mappings', 'cpu-clocks')
 LIBCS = ('musl', 'glibc')
 DEADLINE_S = 120
 

@@ -10,6 +10,8 @@
  *   line     line, why and generation, by sluice_line()
  *   first    what a thread that only computes saw when its line began: the
  *            line, 16 bytes of getrandom(), and its address; by then
+ *   wiped    what a page with MADV_WIPEONFORK holds, and the one behind it;
+ *            "77" was written to both at the start
  *   waited   how often sluice_line_wait() has come back
  *   count    counts up
  *   clocks   CLOCK_MONOTONIC, CLOCK_REALTIME
@@ -24,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -169,6 +172,22 @@ static void *wait_for_lines(void *arg)
     return NULL;
 }
 
+#define PAGE_BYTES 4096
+
+static volatile unsigned char *wiped;
+
+static void make_wiped(void)
+{
+    void *p = mmap(NULL, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED || madvise(p, PAGE_BYTES, MADV_WIPEONFORK)) {
+        die("MADV_WIPEONFORK");
+    }
+    wiped = p;
+    wiped[0] = wiped[PAGE_BYTES] = 77;
+}
+
 static void answer(const char *word, char *text)
 {
     if (!strcmp(word, "random")) {
@@ -179,6 +198,8 @@ static void answer(const char *word, char *text)
         answer_line(text);
     } else if (!strcmp(word, "clocks")) {
         answer_clocks(text);
+    } else if (!strcmp(word, "wiped")) {
+        sprintf(text, "%u %u", wiped[0], wiped[PAGE_BYTES]);
     } else if (!strcmp(word, "waited")) {
         sprintf(text, "%u", waited);
     } else if (!strcmp(word, "count")) {
@@ -240,6 +261,7 @@ int main(int argc, char **argv)
         listen(server, 16)) {
         die("listen");
     }
+    make_wiped();
     start(watch, NULL);
     start(wait_for_lines, NULL);
     puts("ready");

@@ -12,6 +12,7 @@ core-tests_NAMES += faults sigqueue sigroute altstack interrupt
 core-tests_NAMES += binds backlog
 core-tests_NAMES += proc paths devices file-locks sendfile
 core-tests_NAMES += recvflags sockopts netlink
+core-tests_NAMES += mappings cpu-clocks
 core-tests_NAMES += identity limits
 core-tests_NAMES += polls epolls timers
 core-tests_PROGRAMS := $(foreach c,musl glibc,\

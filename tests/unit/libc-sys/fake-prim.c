@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/unit/libc-sys/fake-prim.h"
+#include "guest-libc/start/bundle.h"
 #include "guest-libc/sys/sys-table.h"
 #include "guest-libc/sys/uaccess.h"
 
@@ -135,6 +136,23 @@ long prim_remap(uint64_t old, size_t old_bytes, size_t new_bytes,
 long prim_discard(uint64_t addr, size_t len_bytes, uint32_t flags)
 {
     return memory(addr, len_bytes, 0, flags);
+}
+
+long prim_resident(uint64_t addr, size_t len_bytes, uint8_t *ret_pages)
+{
+    (void)ret_pages;
+    return memory(addr, len_bytes, 0, 0);
+}
+
+long prim_wipe(uint64_t addr, size_t len_bytes, bool on)
+{
+    return memory(addr, len_bytes, on, 0);
+}
+
+long prim_thread_cpu_ns(int tid)
+{
+    (void)tid;
+    return prim_query(SYS_QUERY_CPU_NS);
 }
 
 long prim_areas(uint64_t from, struct sys_area *ret_areas, uint32_t n)
@@ -277,6 +295,23 @@ static void clear_process(void)
     }
 }
 
+/* A machine with some memory, and nothing to run. */
+static void open_bundle(void)
+{
+    static const struct boot_bundle bundle = {
+        .magic = BOOT_BUNDLE_MAGIC,
+        .version = BOOT_BUNDLE_VERSION,
+        .entries_offset = sizeof(bundle),
+        .total_bytes = sizeof(bundle),
+    };
+    static struct boot_info info;
+
+    info = (struct boot_info){ .bundle = (uint64_t)&bundle,
+                               .bundle_bytes = sizeof(bundle),
+                               .ram_bytes = FAKE_RAM_BYTES };
+    bundle_open(&info);
+}
+
 void fake_reset(void)
 {
     static bool once;
@@ -285,6 +320,7 @@ void fake_reset(void)
     struct boot_info info = { .xsave_bytes = 512 };
 
     memset(&fake, 0, sizeof(fake));
+    open_bundle();
     fake.now_ns = 1000000000;
     fake.wall_offset_ns = 1700000000000000000ull;
     if (!once) {

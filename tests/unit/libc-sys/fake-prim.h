@@ -5,7 +5,9 @@
 
 #include "guest-libc/sys/thread.h"
 
-#define FAKE_RIP 0x400002ull /* after the program's SYSCALL */
+#define FAKE_RIP       0x400002ull /* after the program's SYSCALL */
+
+#define FAKE_RAM_BYTES (64ull << 20)
 
 struct fake {
     uint64_t now_ns; /* what the clocks say */

@@ -81,8 +81,34 @@ static void test_brk(void)
                     WISH + 100);
 }
 
+static long map_rw(uint64_t len_bytes, int flags)
+{
+    return fake_call(__NR_mmap, 0, len_bytes, PROT_READ | PROT_WRITE, flags);
+}
+
+/* What can never be there is refused, unless the program says that it knows. */
+static void test_too_much(void)
+{
+    uint64_t most = 32 * FAKE_RAM_BYTES;
+
+    fake_reset();
+    fake.memory_result = WISH;
+    g_assert_cmpint(map_rw(most, ANON), ==, WISH);
+    g_assert_cmpint(map_rw(2 * most, ANON), ==, -ENOMEM);
+    g_assert_cmpint(map_rw(2 * most, MAP_SHARED | MAP_ANONYMOUS), ==, -ENOMEM);
+    g_assert_cmpint(map_rw(2 * most, ANON | MAP_NORESERVE), ==, WISH);
+    g_assert_cmpint(map(0, 2 * most, ANON), ==, WISH); /* read only */
+    g_assert_cmpint(
+        fake_call(__NR_mremap, WISH, PAGE, 2 * most, MREMAP_MAYMOVE), ==,
+        -ENOMEM);
+    process.brk_start = process.brk_now = WISH;
+    g_assert_cmpint(fake_call(__NR_brk, WISH + 2 * most, 0, 0, 0), ==, WISH);
+    g_assert_cmpint(map_rw(2 << 20, ANON | MAP_HUGETLB), ==, -ENOMEM);
+}
+
 void test_memory_add(void)
 {
+    g_test_add_func("/libc-sys/memory/too-much", test_too_much);
     g_test_add_func("/libc-sys/memory/map", test_map);
     g_test_add_func("/libc-sys/memory/library-is-safe", test_library_is_safe);
     g_test_add_func("/libc-sys/memory/brk", test_brk);

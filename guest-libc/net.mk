@@ -5,7 +5,7 @@
 # lwIP is compiled with the library's own flags and without warnings: its
 # code is not ours.  Only the parts in use are built.
 
-LIBC_NET := cookie listen names
+LIBC_NET := cookie demux listen names
 LIBC_NET += abandon checksum clock dgram frame heap icmp interface lease line \
 	link lwip-libc poller random resolv sock sock-info sock-state tcp-timers
 LIBC_NET += tcp-icmp

@@ -16,6 +16,9 @@ uint32_t random_isn(const ip_addr_t *local, uint16_t local_port,
 struct tcp_pcb_listen *listen_choose(struct tcp_pcb_listen *all,
                                      uint16_t from_port, uint16_t port);
 void icmp_no_neighbour(const struct pbuf *packet);
+void demux_add(struct tcp_pcb *pcb);
+void demux_remove(struct tcp_pcb *pcb);
+struct tcp_pcb *demux_find(uint16_t remote_port, uint16_t local_port);
 int listen_later(const struct tcp_pcb *pcb, uint16_t len_bytes);
 void cookie_send(const struct tcp_pcb_listen *pcb, const struct tcp_hdr *hdr,
                  uint16_t option_bytes);

@@ -101,6 +101,9 @@
 
 #define LWIP_HOOK_FILENAME             "guest-libc/net/hooks.h"
 #define LWIP_HOOK_TCP_ISN              random_isn
+#define LWIP_HOOK_TCP_ADDED            demux_add
+#define LWIP_HOOK_TCP_REMOVED          demux_remove
+#define LWIP_HOOK_TCP_FIND             demux_find
 #define LWIP_HOOK_TCP_LISTENER         listen_choose
 #define LWIP_HOOK_ARP_UNREACHABLE      icmp_no_neighbour
 #define LWIP_HOOK_TCP_ACCEPT_LATER     listen_later

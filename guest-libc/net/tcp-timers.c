@@ -22,6 +22,7 @@
  * them so: what does not count is then left out of them by itself.
  */
 #include "guest-libc/net/tcp-timers.h"
+#include "guest-libc/net/hooks.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/sys.h"
 

@@ -30,9 +30,11 @@ $(libc-net_B)/%.o: tests/unit/libc-net/%.c | $(LWIP_STAMP)
 	$(Q)$(CC) $(CFLAGS_HOST) $(libc-net_CPPFLAGS) \
 		$$(pkg-config --cflags glib-2.0) -MMD -MP -c -o $@ $<
 
-# The peer and its lwIP as one object that shows nothing but peer_*().
+# The peer and its lwIP as one object that shows nothing but peer_*(); what of
+# ours keeps lwIP's connections it has for itself.
 $(libc-net_B)/peer-stack.o: $(libc-net_B)/peer.o $(libc-net_LWIP) \
-		$(libc-net_B)/guest-libc/net/tcp-timers.o
+		$(addprefix $(libc-net_B)/guest-libc/net/,cookie.o demux.o \
+		listen.o tcp-timers.o)
 	$(call say,LD,$@)
 	$(Q)ld -r -o $@ $^
 	$(Q)objcopy --wildcard --keep-global-symbol='peer_*' $@

@@ -17,7 +17,8 @@
  */
 bool bytes_init(struct bytes *b)
 {
-    b->data = lib_pages(BYTES_MAX);
+    b->data = lib_pages(BYTES_SIZE);
+    b->size = BYTES_SIZE;
     b->first = b->count = 0;
     return b->data;
 }
@@ -29,9 +30,38 @@ bool bytes_init(struct bytes *b)
 void bytes_free(struct bytes *b)
 {
     if (b->data) {
-        lib_pages_free(b->data, BYTES_MAX);
+        lib_pages_free(b->data, b->size);
         b->data = NULL;
     }
+}
+
+/**
+ * bytes_resize() - make more room, or less
+ * @b: the queue
+ * @size: bytes, whole pages
+ *
+ * Return: 0, -EBUSY if more are in it, -ENOMEM.
+ * Context: lock held.
+ */
+long bytes_resize(struct bytes *b, uint32_t size)
+{
+    uint8_t *data;
+
+    if (size < b->count) {
+        return -EBUSY;
+    }
+    data = lib_pages(size);
+    if (!data) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < b->count; i++) {
+        data[i] = b->data[(b->first + i) % b->size];
+    }
+    lib_pages_free(b->data, b->size);
+    b->data = data;
+    b->size = size;
+    b->first = 0;
+    return 0;
 }
 
 /**
@@ -47,14 +77,14 @@ long bytes_get(struct bytes *b, struct uio *uio)
     long done = 0;
 
     while (b->count && uio->left_bytes) {
-        uint32_t n = BYTES_MAX - b->first;
+        uint32_t n = b->size - b->first;
 
         n = n < b->count ? n : b->count;
         n = uio_min(uio, n);
         if (uio_copy_out(uio, b->data + b->first, n)) {
             return done ? done : -EFAULT;
         }
-        b->first = (b->first + n) % BYTES_MAX;
+        b->first = (b->first + n) % b->size;
         b->count -= n;
         done += n;
     }
@@ -77,8 +107,8 @@ long bytes_put(struct bytes *b, struct uio *uio)
     long done = 0;
 
     while (bytes_room(b) && uio->left_bytes) {
-        uint32_t at = (b->first + b->count) % BYTES_MAX;
-        uint32_t n = BYTES_MAX - at;
+        uint32_t at = (b->first + b->count) % b->size;
+        uint32_t n = b->size - at;
 
         n = n < bytes_room(b) ? n : bytes_room(b);
         n = uio_min(uio, n);

@@ -6,23 +6,26 @@
 #include <stdbool.h>
 #include "guest-libc/posix/uio.h"
 
-#define BYTES_MAX    65536u
-#define BYTES_ATOMIC 4096u /* PIPE_BUF: written whole or not at all */
+#define BYTES_SIZE   65536u /* unless it is made another one */
+#define BYTES_ATOMIC 4096u  /* PIPE_BUF: written whole or not at all */
 
 struct bytes {
-    uint8_t *data; /* BYTES_MAX; NULL: no memory */
+    uint8_t *data; /* NULL: no memory */
+    uint32_t size; /* of it, whole pages */
     uint32_t first, count;
 };
 
 bool bytes_init(struct bytes *b);
 void bytes_free(struct bytes *b);
+/* Have room for @size bytes in all: 0, -EBUSY, -ENOMEM. */
+long bytes_resize(struct bytes *b, uint32_t size);
 /* Bytes moved, or -EFAULT; 0 if it is empty (full). */
 long bytes_get(struct bytes *b, struct uio *uio);
 long bytes_put(struct bytes *b, struct uio *uio);
 
 static inline uint32_t bytes_room(const struct bytes *b)
 {
-    return BYTES_MAX - b->count;
+    return b->size - b->count;
 }
 
 #endif

@@ -106,7 +106,13 @@ static long counter_create(uint32_t count, uint32_t flags)
     return ret;
 }
 
-/** eventfd_sys_create() - eventfd(count) */
+/**
+ * eventfd_sys_create() - eventfd(count)
+ *
+ * @linux call eventfd eventfd2
+ * @test guest/programs/events.c "eventfd"
+ * @test guest/programs/epolls.c "a write is an edge"
+ */
 long eventfd_sys_create(struct sys_args *a)
 {
     return counter_create((uint32_t)a->arg[0], 0);

@@ -159,6 +159,9 @@ static long fcntl_locked(uint32_t fd, uint32_t command, uint64_t arg)
         return set_owner_ex(file, arg);
     case FCNTL_GETOWN_EX:
         return get_owner_ex(file, arg);
+    case LINUX_SETPIPE_SZ:
+    case LINUX_GETPIPE_SZ:
+        return pipe_fcntl(file, command, arg);
     default:
         return locks_is_command(command) ? locks_fcntl(fd, command, arg)
                                          : -EINVAL;

@@ -125,6 +125,9 @@ struct watch;
 void epoll_notify(struct file *file, uint32_t events);
 void epoll_forget(struct file *file);
 
+/* pipe.c: F_GETPIPE_SZ and F_SETPIPE_SZ of fcntl(); -EBADF: it is no pipe. */
+long pipe_fcntl(struct file *file, uint32_t command, uint64_t arg);
+
 /* timerfd.c: wake those that are due; when the next one is. */
 uint64_t timerfd_run(uint64_t now_ns);
 

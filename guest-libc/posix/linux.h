@@ -45,6 +45,9 @@
 #define LINUX_FIOQSIZE    0x5460u
 #define LINUX_FIGETBSZ    2u
 
+#define LINUX_SETPIPE_SZ  1031
+#define LINUX_GETPIPE_SZ  1032
+
 #define NSEC_PER_SEC      1000000000ull
 #define NSEC_PER_MSEC     1000000ull
 #define NSEC_PER_USEC     1000ull

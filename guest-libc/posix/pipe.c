@@ -5,6 +5,9 @@
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
 
+#define PIPE_LEAST_BYTES 4096u
+#define PIPE_MOST_BYTES  (1u << 20) /* as /proc/sys/fs/pipe-max-size says */
+
 struct pipe {
     struct bytes bytes;
     struct file *reader, *writer; /* NULL: that end is closed */
@@ -135,6 +138,49 @@ static const struct file_ops writer_ops = {
     .ioctl = pipe_ioctl,
 };
 
+/**
+ * pipe_fcntl() - how much goes into a pipe
+ * @file: any file
+ * @command: LINUX_GETPIPE_SZ, LINUX_SETPIPE_SZ
+ * @arg: bytes at least
+ *
+ * Return: bytes; -EBADF if it is no pipe, -EINVAL, -EPERM, -EBUSY, -ENOMEM.
+ * Context: lock held.
+ */
+/* @linux fcntl F_GETPIPE_SZ F_SETPIPE_SZ - one byte takes no whole page
+ * @test guest/programs/pipes.c "a pipe of another size" */
+long pipe_fcntl(struct file *file, uint32_t command, uint64_t arg)
+{
+    uint32_t size = PIPE_LEAST_BYTES;
+    struct bytes *b;
+    bool was_full;
+    long ret;
+
+    if (file->ops != &reader_ops && file->ops != &writer_ops) {
+        return -EBADF;
+    }
+    b = &pipe_of(file)->bytes;
+    if (command == LINUX_GETPIPE_SZ) {
+        return b->size;
+    }
+    arg &= UINT32_MAX;
+    if (arg > 1u << 31) {
+        return -EINVAL;
+    }
+    while (size < arg) {
+        size *= 2;
+    }
+    if (size > PIPE_MOST_BYTES && size > b->size) {
+        return -EPERM;
+    }
+    was_full = bytes_room(b) < BYTES_ATOMIC;
+    ret = bytes_resize(b, size);
+    if (!ret && was_full && pipe_of(file)->writer) {
+        file_wake(pipe_of(file)->writer, EPOLLOUT);
+    }
+    return ret ? ret : (long)size;
+}
+
 /* Two ends with one reference each; nothing on failure. */
 static bool pipe_make(uint32_t flags, struct file *ret_ends[2])
 {
@@ -163,14 +209,21 @@ static long pipe_create(uint64_t user_fds, uint32_t flags)
 {
     struct file *ends[2];
 
-    if (flags & ~(O_CLOEXEC | O_NONBLOCK | LINUX_O_DIRECT)) {
+    /* O_DIRECT would have it keep the bounds of each write. */
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK)) {
         return -EINVAL;
     }
     return pipe_make(flags, ends) ? fd_open_pair(ends, flags, user_fds)
                                   : -ENOMEM;
 }
 
-/** pipe_sys_pipe() - pipe(fds) */
+/**
+ * pipe_sys_pipe() - pipe(fds)
+ *
+ * @linux call pipe pipe2 - O_DIRECT is EINVAL
+ * @test guest/programs/events.c "64 KiB fit"
+ * @test guest/programs/pipes.c "a pipe of another size"
+ */
 long pipe_sys_pipe(struct sys_args *a)
 {
     long ret;

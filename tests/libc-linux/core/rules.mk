@@ -14,7 +14,7 @@ core-tests_NAMES += proc paths devices file-locks sendfile
 core-tests_NAMES += recvflags sockopts netlink
 core-tests_NAMES += mappings cpu-clocks
 core-tests_NAMES += identity limits
-core-tests_NAMES += polls epolls timers
+core-tests_NAMES += polls epolls timers pipes
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
 

@@ -109,6 +109,10 @@ static void carry_out(NetdControl *c, char request, int *fds, int n)
         c->ops->reset(c->opaque);
         answer(c, "", 1);
         break;
+    case 'D':
+        c->ops->drain(c->opaque);
+        answer(c, "", 1);
+        break;
     case 'Q':
         c->ops->quit(c->opaque);
         break;

@@ -27,6 +27,8 @@ struct netd_control_ops {
     void (*attach)(void *opaque, int fd, int far_fd);
     char *(*status)(void *opaque);
     void (*reset)(void *opaque);
+    /* The guest has ended: quit when its connections have too. */
+    void (*drain)(void *opaque);
     void (*quit)(void *opaque);
 };
 

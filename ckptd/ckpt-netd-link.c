@@ -144,6 +144,15 @@ void netd_link_when_down(NetdLink *link, NetdDownFn down, void *opaque)
 }
 
 /**
+ * netd_link_end() - take what a QEMU that is dead had written, pull the cable
+ * @link: the link
+ */
+void netd_link_end(NetdLink *link)
+{
+    detach(link, "the guest has ended");
+}
+
+/**
  * netd_link_free() - pull the cable
  * @link: the link
  */

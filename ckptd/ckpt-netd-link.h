@@ -22,6 +22,7 @@ struct netd_link_stats {
 
 NetdLink *netd_link_new(gsize queue_bytes, NetdFrameFn from_guest,
                         void *opaque);
+void netd_link_end(NetdLink *link);
 void netd_link_free(NetdLink *link);
 void netd_link_when_down(NetdLink *link, NetdDownFn down, void *opaque);
 void netd_link_attach(NetdLink *link, int fd, int far_fd);

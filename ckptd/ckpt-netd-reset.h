@@ -5,6 +5,7 @@
 #ifndef CKPT_NETD_RESET_H
 #define CKPT_NETD_RESET_H
 
+void netd_reset_unless_ended(int fd);
 void netd_reset_at_close(void);
 
 #endif

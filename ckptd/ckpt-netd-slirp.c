@@ -20,6 +20,7 @@
 #include <gio/gio.h>
 
 #include "ckptd/ckpt-netd-frame.h"
+#include "ckptd/ckpt-netd-reset.h"
 #include "ckptd/ckpt-netd-slirp.h"
 #include "ckptd/ckpt-netd-tcp.h"
 
@@ -34,6 +35,13 @@ struct NetdSlirp {
     GArray *wanted;  /* GPollFD, as slirp_pollfds_fill() asks */
     GPollFD *polled; /* what the source has, and poll(2) answered */
     guint n_polled;
+    GArray *forwards; /* struct forward */
+};
+
+struct forward {
+    gboolean udp;
+    struct in_addr host;
+    guint16 port;
 };
 
 struct timer {
@@ -108,8 +116,14 @@ static void on_timer_mod(void *timer, int64_t expire_ms, void *opaque)
     t->source = g_timeout_add(CLAMP(in_ms, 0, G_MAXINT), on_timer, t);
 }
 
-/* The source looks anew before each poll, so there is nothing to be told. */
-static void on_poll_fd(int fd, void *opaque)
+/* The source looks anew before each poll: that it is to be polled is no news. */
+static void on_new_socket(int fd, void *opaque)
+{
+    (void)opaque;
+    netd_reset_unless_ended(fd);
+}
+
+static void on_old_socket(int fd, void *opaque)
 {
     (void)fd;
     (void)opaque;
@@ -127,8 +141,8 @@ static const SlirpCb callbacks = {
     .timer_new_opaque = on_timer_new,
     .timer_free = on_timer_free,
     .timer_mod = on_timer_mod,
-    .register_poll_fd = on_poll_fd,
-    .unregister_poll_fd = on_poll_fd,
+    .register_poll_fd = on_new_socket,
+    .unregister_poll_fd = on_old_socket,
     .notify = on_notify,
 };
 
@@ -245,6 +259,7 @@ NetdSlirp *netd_slirp_new(const struct netd_slirp_ops *ops, void *opaque)
     s->ops = ops;
     s->opaque = opaque;
     s->wanted = g_array_new(FALSE, TRUE, sizeof(GPollFD));
+    s->forwards = g_array_new(FALSE, TRUE, sizeof(struct forward));
     s->slirp = slirp_new(&cfg, &callbacks, s);
     s->source = g_source_new(&source_funcs, sizeof(struct slirp_source));
     ((struct slirp_source *)s->source)->s = s;
@@ -258,8 +273,10 @@ NetdSlirp *netd_slirp_new(const struct netd_slirp_ops *ops, void *opaque)
 }
 
 /**
- * netd_slirp_free() - end the network; its connections are reset
+ * netd_slirp_free() - end the network
  * @s: the network
+ *
+ * Its connections are reset but for those that the guest had ended.
  */
 void netd_slirp_free(NetdSlirp *s)
 {
@@ -267,6 +284,7 @@ void netd_slirp_free(NetdSlirp *s)
     g_source_unref(s->source);
     slirp_cleanup(s->slirp);
     g_array_free(s->wanted, TRUE);
+    g_array_free(s->forwards, TRUE);
     g_free(s->polled);
     g_free(s);
 }
@@ -316,6 +334,7 @@ gboolean netd_slirp_forward(NetdSlirp *s, const char *spec, GError **error)
     guint n = g_strv_length(part);
     struct in_addr host, guest;
     guint64 host_port, guest_port;
+    struct forward made;
 
     if (n != 4 && n != 5) {
         return bad_forward(error, spec,
@@ -344,7 +363,30 @@ gboolean netd_slirp_forward(NetdSlirp *s, const char *spec, GError **error)
         return FALSE;
     }
     raise_backlog(host, host_port);
+    made = (struct forward){
+        .udp = g_str_equal(part[0], "udp"),
+        .host = host,
+        .port = host_port,
+    };
+    g_array_append_val(s->forwards, made);
     return TRUE;
+}
+
+/**
+ * netd_slirp_close_ports() - let in no more peers
+ * @s: the network
+ */
+void netd_slirp_close_ports(NetdSlirp *s)
+{
+    guint i;
+
+    for (i = 0; i < s->forwards->len; i++) {
+        const struct forward *f =
+            &g_array_index(s->forwards, struct forward, i);
+
+        slirp_remove_hostfwd(s->slirp, f->udp, f->host, f->port);
+    }
+    g_array_set_size(s->forwards, 0);
 }
 
 /**
@@ -376,4 +418,46 @@ char *netd_slirp_connections(NetdSlirp *s)
 
     g_free(text);
     return copy;
+}
+
+/* In these states of libslirp's the guest has sent its FIN. */
+static gboolean guest_has_ended(const char *state)
+{
+    static const char *const states[] = { "TCP[CLOSE_WAIT]", "TCP[CLOSING]",
+                                          "TCP[LAST_ACK]", "TCP[TIME_WAIT]" };
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(states); i++) {
+        if (g_str_equal(state, states[i])) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/**
+ * netd_slirp_owes() - is there something of connections that the guest has
+ *                     ended, which the host's kernel has not taken yet?
+ * @s: the network
+ *
+ * libslirp tells it in its table alone: descriptor, two addresses with ports,
+ * then the bytes that wait for the host and those for the guest.
+ *
+ * Return: TRUE if so.
+ */
+gboolean netd_slirp_owes(NetdSlirp *s)
+{
+    g_autofree char *table = netd_slirp_connections(s);
+    g_auto(GStrv) lines = g_strsplit(table, "\n", -1);
+    char state[32];
+    guint i, bytes;
+
+    for (i = 0; lines[i]; i++) {
+        if (sscanf(lines[i], " %31s %*s %*s %*s %*s %*s %u", state, &bytes) ==
+                2 &&
+            bytes && guest_has_ended(state)) {
+            return TRUE;
+        }
+    }
+    return FALSE;
 }

@@ -20,6 +20,8 @@ NetdSlirp *netd_slirp_new(const struct netd_slirp_ops *ops, void *opaque);
 void netd_slirp_free(NetdSlirp *s);
 gboolean netd_slirp_forward(NetdSlirp *s, const char *spec, GError **error);
 void netd_slirp_input(NetdSlirp *s, const void *frame, gsize len_bytes);
+void netd_slirp_close_ports(NetdSlirp *s);
+gboolean netd_slirp_owes(NetdSlirp *s);
 char *netd_slirp_connections(NetdSlirp *s);
 
 #endif

@@ -13,7 +13,7 @@
  * A1: libslirp acknowledges to peers what the guest has not yet acknowledged;
  * it keeps those bytes until the guest has, so a frame dropped between the two
  * is a lost packet and no more.  When this process dies its connections are
- * reset and never resumed.
+ * reset and never resumed (ckpt-netd-reset.c).
  */
 #include <locale.h>
 #include <signal.h>
@@ -41,6 +41,7 @@ struct netd {
     NetdPcap *pcap;
     NetdSlirp *slirp;
     char **forwards;
+    gboolean draining; /* ends when peers have all that the guest sent them */
 };
 
 struct options {
@@ -72,9 +73,19 @@ static void to_guest(void *opaque, const void *frame, gsize len_bytes)
     }
 }
 
+static void end_when_drained(struct netd *n)
+{
+    if (n->draining && !netd_slirp_owes(n->slirp)) {
+        g_main_loop_quit(n->loop);
+    }
+}
+
 static void flush(void *opaque)
 {
-    netd_link_flush(((struct netd *)opaque)->link);
+    struct netd *n = opaque;
+
+    netd_link_flush(n->link);
+    end_when_drained(n);
 }
 
 static const struct netd_slirp_ops slirp_ops = {
@@ -151,6 +162,20 @@ static void order_reset(void *opaque G_GNUC_UNUSED)
     netd_reset_at_close();
 }
 
+/*
+ * What the kernel has it delivers without us; what libslirp has waits for peers
+ * that are slow.
+ */
+static void order_drain(void *opaque)
+{
+    struct netd *n = opaque;
+
+    netd_link_end(n->link);
+    netd_slirp_close_ports(n->slirp);
+    n->draining = TRUE;
+    end_when_drained(n);
+}
+
 static void order_quit(void *opaque)
 {
     g_main_loop_quit(((struct netd *)opaque)->loop);
@@ -160,6 +185,7 @@ static const struct netd_control_ops control_ops = {
     .attach = order_attach,
     .status = order_status,
     .reset = order_reset,
+    .drain = order_drain,
     .quit = order_quit,
 };
 
@@ -258,7 +284,7 @@ static gboolean start(struct netd *n, const struct options *o, GError **error)
             return FALSE;
         }
         if (o->linger_s) {
-            netd_listen_linger(n->listener, o->linger_s, order_quit, n);
+            netd_listen_linger(n->listener, o->linger_s, order_drain, n);
         }
     }
     if (o->control) {

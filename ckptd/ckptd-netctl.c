@@ -185,3 +185,25 @@ void ckptd_netctl_quit(const char *socket_path, gboolean reset)
         close(control);
     }
 }
+
+/**
+ * ckptd_netctl_drain() - ask ckpt-netd to end when its connections have
+ * @socket_path: of its control socket
+ *
+ * The guest has ended; peers that are slow still get what it sent.
+ *
+ * Return: TRUE when it will.
+ */
+gboolean ckptd_netctl_drain(const char *socket_path)
+{
+    int control = open_control(socket_path, NULL);
+    gboolean ok = FALSE;
+    char answer;
+
+    if (control >= 0) {
+        ok = send(control, "D", 1, MSG_NOSIGNAL) == 1 &&
+             recv(control, &answer, 1, 0) == 1 && answer == 0;
+        close(control);
+    }
+    return ok;
+}

@@ -12,6 +12,7 @@ gboolean ckptd_netctl_wait(const char *socket_path,
                            const char *log_path, GError **error);
 gboolean ckptd_netctl_attach(const char *socket_path, const int pair[2],
                              GError **error);
+gboolean ckptd_netctl_drain(const char *socket_path);
 void ckptd_netctl_quit(const char *socket_path, gboolean reset);
 
 #endif

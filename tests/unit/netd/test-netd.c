@@ -324,7 +324,7 @@ static void test_link_full_then_flows(Fixture *f, gconstpointer unused)
 
 struct orders {
     int fd, far_fd;
-    guint attaches, resets, quits;
+    guint attaches, resets, drains, quits;
 };
 
 static void order_attach(void *opaque, int fd, int far_fd)
@@ -347,6 +347,11 @@ static void order_reset(void *opaque)
     ((struct orders *)opaque)->resets++;
 }
 
+static void order_drain(void *opaque)
+{
+    ((struct orders *)opaque)->drains++;
+}
+
 static void order_quit(void *opaque)
 {
     ((struct orders *)opaque)->quits++;
@@ -356,6 +361,7 @@ static const struct netd_control_ops orders_ops = {
     .attach = order_attach,
     .status = order_status,
     .reset = order_reset,
+    .drain = order_drain,
     .quit = order_quit,
 };
 
@@ -433,6 +439,8 @@ static void test_control(void)
     g_assert_cmpint(ask(newer, "S", NULL, 0, answer), ==, 2);
     g_assert_cmpint(ask(newer, "R", NULL, 0, answer), ==, 1);
     g_assert_cmpuint(orders.resets, ==, 1);
+    g_assert_cmpint(ask(newer, "D", NULL, 0, answer), ==, 1);
+    g_assert_cmpuint(orders.drains, ==, 1);
     g_assert_cmpint(ask(newer, "Q", NULL, 0, answer), ==, -1);
     g_assert_cmpuint(orders.quits, ==, 1);
     /* A socket in use is not taken away, one left behind is. */
@@ -562,28 +570,72 @@ static void test_tcp_any_bytes(void)
     }
 }
 
-/* R2: a peer sees a reset, not the end of what it was told. */
-static void test_reset(void)
+/* A connection: ours, and its peer's end. */
+static void connect_pair(int *ret_ours, int *ret_peer)
 {
     struct sockaddr_in at = { .sin_family = AF_INET,
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int peer = socket(AF_INET, SOCK_STREAM, 0), ours;
     socklen_t len = sizeof(at);
-    char byte;
 
+    *ret_peer = socket(AF_INET, SOCK_STREAM, 0);
     g_assert_cmpint(bind(listener, (struct sockaddr *)&at, len), ==, 0);
     g_assert_cmpint(listen(listener, 1), ==, 0);
     g_assert_cmpint(getsockname(listener, (struct sockaddr *)&at, &len), ==, 0);
-    g_assert_cmpint(connect(peer, (struct sockaddr *)&at, len), ==, 0);
-    ours = accept(listener, NULL, NULL);
-    g_assert_cmpint(ours, >=, 0);
-    netd_reset_at_close();
-    close(ours);
+    g_assert_cmpint(connect(*ret_peer, (struct sockaddr *)&at, len), ==, 0);
+    *ret_ours = accept(listener, NULL, NULL);
+    g_assert_cmpint(*ret_ours, >=, 0);
+    close(listener);
+}
+
+static void expect_reset(int peer)
+{
+    char byte;
+
     g_assert_cmpint(recv(peer, &byte, 1, 0), ==, -1);
     g_assert_cmpint(errno, ==, ECONNRESET);
     close(peer);
-    close(listener);
+}
+
+/* Only what was shut down in order ends in order. */
+static void test_reset_unless_ended(void)
+{
+    int ours, peer;
+    char byte;
+
+    connect_pair(&ours, &peer);
+    netd_reset_unless_ended(ours);
+    close(ours);
+    expect_reset(peer);
+
+    connect_pair(&ours, &peer);
+    netd_reset_unless_ended(ours);
+    g_assert_cmpint(shutdown(ours, SHUT_RD), ==, 0);
+    close(ours);
+    expect_reset(peer);
+
+    connect_pair(&ours, &peer);
+    netd_reset_unless_ended(ours);
+    g_assert_cmpint(send(ours, "x", 1, 0), ==, 1);
+    g_assert_cmpint(shutdown(ours, SHUT_WR), ==, 0);
+    close(ours);
+    g_assert_cmpint(recv(peer, &byte, 1, 0), ==, 1);
+    g_assert_cmpint(recv(peer, &byte, 1, 0), ==, 0);
+    close(peer);
+
+    g_assert_cmpint(shutdown(-1, SHUT_WR), ==, -1);
+    g_assert_cmpint(errno, ==, EBADF);
+}
+
+/* R2: a peer sees a reset, not the end of what it was told. */
+static void test_reset(void)
+{
+    int ours, peer;
+
+    connect_pair(&ours, &peer);
+    netd_reset_at_close();
+    close(ours);
+    expect_reset(peer);
 }
 
 int main(int argc, char **argv)
@@ -607,7 +659,8 @@ int main(int argc, char **argv)
     ADD("/netd/link/full-then-flows", test_link_full_then_flows);
     g_test_add_func("/netd/control/orders", test_control);
     g_test_add_func("/netd/control/stale-socket", test_control_stale_socket);
-    g_test_add_func("/netd/reset", test_reset);
+    g_test_add_func("/netd/reset/unless-ended", test_reset_unless_ended);
+    g_test_add_func("/netd/reset/all", test_reset);
     g_test_add_func("/netd/pcap", test_pcap);
     g_test_add_func("/netd/tcp/hide-mss", test_tcp_hide_mss);
     g_test_add_func("/netd/tcp/any-bytes", test_tcp_any_bytes);

@@ -89,6 +89,7 @@ enum ckpt_nic_reg {
 
 #define CKPT_FEATURE_CHAIN      (1u << 0) /* TX frames of several buffers */
 #define CKPT_FEATURE_CHECKPOINT (1u << 1) /* an engine takes checkpoints */
+#define CKPT_FEATURE_ENDING     (1u << 2) /* EXIT knows CKPT_EXIT_ENDING */
 
 #define CKPT_COMMIT_NOW     1u  /* end the current epoch as soon as possible */
 #define CKPT_COMMIT_NOTIFY  2u  /* raise CKPT_INT_COMMIT when it is durable */
@@ -127,6 +128,12 @@ enum ckpt_nic_result {
 
 /* CKPT_NIC_EXIT: low byte status, or the signal with CKPT_EXIT_SIGNALLED. */
 #define CKPT_EXIT_SIGNALLED     (1u << 8)
+/*
+ * With CKPT_FEATURE_ENDING: no end yet.  All programs have ended, the last one
+ * with this status, and the guest goes on until what they sent is acknowledged;
+ * EXIT without this bit follows.
+ */
+#define CKPT_EXIT_ENDING        (1u << 9)
 #define CKPT_QEMU_STATUS_PANIC  101     /* of the QEMU process */
 
 /* Messages from the host.  The journal of the hold keeps them like frames. */

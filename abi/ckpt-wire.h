@@ -219,6 +219,8 @@ enum ckpt_output_kind {
     CKPT_OUTPUT_LOG   = 1,
     CKPT_OUTPUT_EXIT  = 2,      /* uint32_t as CKPT_NIC_EXIT */
     CKPT_OUTPUT_PANIC = 3,      /* text, never committed */
+    CKPT_OUTPUT_ENDING = 4,     /* uint32_t as CKPT_NIC_EXIT, with
+                                   CKPT_EXIT_ENDING; EXIT follows */
 };
 
 #define CKPT_OUTPUT_COMMITTED   (1u << 0) /* released by its epoch's commit */

@@ -53,7 +53,7 @@ static gboolean try_connect(struct ckptctl *ctl, GError **error)
     if (!ctl->proxy) {
         return FALSE;
     }
-    /* A stop may take as long as the program likes. */
+    /* A stop may take as long as the program and its peers like. */
     g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(ctl->proxy), G_MAXINT);
     return TRUE;
 }
@@ -154,28 +154,6 @@ static int begin(struct ckptctl *ctl, const struct ckptctl_verb *verb,
     return status == CKPTCTL_OK ? -1 : status;
 }
 
-static int verb_stop(struct ckptctl *ctl, const struct ckptctl_verb *verb,
-                     int argc, char **argv)
-{
-    gint timeout_s = 10;
-    const GOptionEntry entries[] = {
-        { "timeout", 't', 0, G_OPTION_ARG_INT, &timeout_s,
-          "Power off when the program has not ended by then (10)", "SECONDS" },
-        { 0 },
-    };
-    GError *error = NULL;
-    int status = begin(ctl, verb, entries, &argc, &argv);
-
-    if (status >= 0) {
-        return status;
-    }
-    timeout_s = CLAMP(timeout_s, 0, 1000000);
-    return ckptd_dbus_call_stop_sync(ctl->proxy, argv[1],
-                                     (guint)timeout_s * 1000, NULL, &error)
-               ? CKPTCTL_OK
-               : ckptctl_fail(error);
-}
-
 /* kill, crash, recover, reclaim: a name goes, nothing comes back. */
 static int verb_plain(struct ckptctl *ctl, const struct ckptctl_verb *verb,
                       int argc, char **argv)
@@ -252,7 +230,7 @@ static const struct ckptctl_verb verbs[] = {
     { "ps", "", "list the guests", ckptctl_ps },
     { "status", "NAME", "how a guest does", ckptctl_show_status },
     { "logs", "NAME", "what a guest's program wrote", ckptctl_logs },
-    { "stop", "NAME", "SIGTERM to the program, then power off", verb_stop },
+    { "stop", "NAME", "SIGTERM to the program, then power off", ckptctl_stop },
     { "kill", "NAME", "off now, stays down, checkpoints kept", verb_plain },
     { "recover", "NAME", "start again from the last checkpoint", verb_plain },
     { "reclaim", "NAME", "it has moved and runs nowhere else: go on here",

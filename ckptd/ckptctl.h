@@ -75,6 +75,8 @@ int ckptctl_fail(GError *error);
 
 int ckptctl_run(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
                 char **argv);
+int ckptctl_stop(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
+                 char **argv);
 int ckptctl_adopt(struct ckptctl *ctl, const struct ckptctl_verb *verb,
                   int argc, char **argv);
 int ckptctl_checkpoint(struct ckptctl *ctl, const struct ckptctl_verb *verb,

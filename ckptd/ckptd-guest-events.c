@@ -46,6 +46,7 @@ static void judge(CkptdGuest *g, const char *how)
         g->has_exit_status = TRUE;
         g->exit_status = g->last.exit_status;
         g->ended_epoch = ckptd_session_end_line(g->session);
+        g->ending = FALSE;
     }
     if (g->state == CKPTD_GUEST_ROLLING_BACK) {
         ckptd_guest_rolled_back(g);
@@ -56,10 +57,11 @@ static void judge(CkptdGuest *g, const char *how)
         ckptd_guest_go_down(g, g->state == CKPTD_GUEST_STOPPING
                                    ? CKPTD_GUEST_STOPPED
                                    : CKPTD_GUEST_FAILED);
+    } else if (g->last.exited &&
+               (g->stop_pending || g->state != CKPTD_GUEST_STOPPING)) {
+        ckptd_guest_settle(g);
     } else if (g->state == CKPTD_GUEST_STOPPING) {
         ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
-    } else if (g->last.exited) {
-        ckptd_guest_go_down(g, CKPTD_GUEST_EXITED);
     } else if (g->last.bye == CKPT_BYE_SHUTDOWN) {
         ckptd_guest_set_reason(g, g_strdup("powered off from inside"));
         ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
@@ -129,6 +131,7 @@ static void on_welcomed(CkptdGuest *g)
         g->died_ns = 0;
     }
     if (g->state == CKPTD_GUEST_STOPPING || g->state == CKPTD_GUEST_RUNNING ||
+        g->state == CKPTD_GUEST_ENDING ||
         g->state == CKPTD_GUEST_ROLLING_BACK ||
         g->state == CKPTD_GUEST_LEAVING) {
         return; /* RECONNECT of one that was running all the time */
@@ -137,9 +140,9 @@ static void on_welcomed(CkptdGuest *g)
     ckptd_guest_external_welcomed(g);
     ckptd_guest_line_began(g);
     ckptd_guest_set_reason(g, NULL);
-    ckptd_guest_set_state(g, CKPTD_GUEST_RUNNING);
+    ckptd_guest_set_state(g, ckptd_guest_up_state(g));
     ckptd_guest_answer_all(g->start_waiters, 0, NULL);
-    if (g->stop_pending) {
+    if (g->stop_pending && !g->ending) {
         ckptd_guest_stop_now(g);
     } else if (g->checkpoint_waiters->len || g->naming) {
         ckptd_session_checkpoint(g->session, NULL);
@@ -196,6 +199,12 @@ static void on_event(CkptdGuest *g, const struct note *note)
         break;
     case CKPTD_SESSION_MOVE:
         ckptd_guest_move_said(g, note->event.number);
+        break;
+    case CKPTD_SESSION_ENDING:
+        ckptd_guest_program_ended(g);
+        break;
+    case CKPTD_SESSION_RESET:
+        ckptd_guest_was_reset(g);
         break;
     case CKPTD_SESSION_EXIT:
         g->last.exited = TRUE;

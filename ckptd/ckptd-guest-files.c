@@ -303,6 +303,7 @@ static gboolean overwrite_soon(const char *path, const char *sector,
 static gboolean is_to_be_up(const CkptdGuest *g)
 {
     return !ckptd_guest_is_down(g) && g->state != CKPTD_GUEST_STOPPING &&
+           !ckptd_guest_is_settling(g) &&
            (g->last.welcomed || !ckptd_spec_is_external(g->spec));
 }
 
@@ -332,6 +333,8 @@ void ckptd_guest_save_life(CkptdGuest *g)
     g_key_file_set_uint64(file, LIFE, "generation", g->final.generation);
     g_key_file_set_uint64(file, LIFE, "ended_epoch", g->ended_epoch);
     g_key_file_set_boolean(file, LIFE, "crashed", g->crashed);
+    g_key_file_set_boolean(file, LIFE, "ending", g->ending);
+    g_key_file_set_boolean(file, LIFE, "stopping", g->stop_pending);
     if (g->has_exit_status) {
         g_key_file_set_uint64(file, LIFE, "exit_status", g->exit_status);
     }
@@ -371,7 +374,7 @@ gboolean ckptd_guest_load_life(CkptdGuest *g)
     }
     state = g_key_file_get_integer(file, LIFE, "state", NULL);
     if (state == CKPTD_GUEST_STOPPED || state == CKPTD_GUEST_EXITED ||
-        state == CKPTD_GUEST_FAILED) {
+        state == CKPTD_GUEST_FAILED || state == CKPTD_GUEST_ENDING) {
         g->state = state;
     }
     g->recoveries = g_key_file_get_uint64(file, LIFE, "recoveries", NULL);
@@ -381,6 +384,8 @@ gboolean ckptd_guest_load_life(CkptdGuest *g)
     g->final.generation = g_key_file_get_uint64(file, LIFE, "generation", NULL);
     g->ended_epoch = g_key_file_get_uint64(file, LIFE, "ended_epoch", NULL);
     g->crashed = g_key_file_get_boolean(file, LIFE, "crashed", NULL);
+    g->ending = g_key_file_get_boolean(file, LIFE, "ending", NULL);
+    g->stop_pending = g_key_file_get_boolean(file, LIFE, "stopping", NULL);
     g->has_exit_status = g_key_file_has_key(file, LIFE, "exit_status", NULL);
     g->exit_status = g_key_file_get_uint64(file, LIFE, "exit_status", NULL);
     g->reason = g_key_file_get_string(file, LIFE, "reason", NULL);

@@ -25,7 +25,8 @@
  *              if it had been welcomed; stop, kill -> STOPPING
  *  RUNNING     QEMU is welcomed; epochs come in
  *              left by: its death -> RECOVERING, EXITED, STOPPED or FAILED, by
- *              what it said before; stop, kill -> STOPPING
+ *              what it said before; stop, kill -> STOPPING; the program has
+ *              ended -> ENDING
  *  RECOVERING  the old QEMU is dead (pidfd), the next one is on its way
  *              left by: as STARTING; its death -> RECOVERING, until the limit
  *              must not: begin before the old pidfd is readable (F1)
@@ -33,7 +34,13 @@
  *              left by: WELCOME -> RUNNING; its death, also by our hand when
  *              it stays silent -> RECOVERING
  *  STOPPING    told to end, or killed; no recovery any more
- *              left by: its death -> STOPPED
+ *              left by: its death -> STOPPED; the program has ended -> ENDING
+ *  ENDING      the program has ended, what it sent is still being delivered:
+ *              by the guest, until its peers have acknowledged all; then QEMU
+ *              ends, and ckpt-netd goes on until the host's kernel has all
+ *              left by: QEMU's death -> RECOVERING unless the guest has said
+ *              that it is done; ckpt-netd's end -> EXITED or STOPPED; kill ->
+ *              STOPPING
  *  STOPPED, EXITED, FAILED
  *              nothing runs, the store is kept, ckptd holds none of its locks
  *              left by: ckptd_guest_start() -> STARTING, or -> WAITING for an
@@ -90,6 +97,7 @@ enum ckptd_guest_state {
     CKPTD_GUEST_HANDING,
     CKPTD_GUEST_GIVEN,
     CKPTD_GUEST_LANDING,
+    CKPTD_GUEST_ENDING,
     CKPTD_GUEST__MAX,
 };
 
@@ -131,6 +139,8 @@ struct ckptd_guest_sender {
  * @floor_epoch:    last durable epoch at the last recovery
  * @reason:         why it is in this state, for people, or NULL
  * @tap_fd:         the guest's interface, for every QEMU the same, or -1
+ * @stop_pending:   SIGTERM was asked for, and nothing harder since
+ * @ending:         the program has ended, and no line without it began since
  * @saved_up:       life.conf says that it should be up
  * @died_ns:        CLOCK_MONOTONIC of the last death, until the next WELCOME
  * @ended_epoch:    the program ended in it, see struct ckptd_session_config
@@ -180,6 +190,7 @@ struct CkptdGuest {
     guint64 died_ns;
     struct ckptd_histogram recovery_us;
     gboolean stop_pending;
+    gboolean ending;
     gboolean saved_up;
     guint stop_timeout_ms;
     guint64 ended_epoch;
@@ -224,6 +235,10 @@ gboolean ckptd_guest_open_arriving(CkptdGuest *g,
 gboolean ckptd_guest_launch_arriving(CkptdGuest *g, GError **error);
 void ckptd_guest_end_qemu(CkptdGuest *g);
 
+/* ckptd-guest-net.c */
+gboolean ckptd_guest_net_drain(CkptdGuest *g);
+void ckptd_guest_net_watch(CkptdGuest *g);
+
 /* ckptd-guest-events.c */
 void ckptd_guest_watch_qemu(CkptdGuest *g);
 void ckptd_guest_on_session(const struct ckptd_session_event *event,
@@ -231,6 +246,15 @@ void ckptd_guest_on_session(const struct ckptd_session_event *event,
 
 /* ckptd-guest-verbs.c */
 void ckptd_guest_stop_now(CkptdGuest *g);
+
+/* ckptd-guest-ending.c */
+enum ckptd_guest_state ckptd_guest_up_state(const CkptdGuest *g);
+void ckptd_guest_program_ended(CkptdGuest *g);
+void ckptd_guest_was_reset(CkptdGuest *g);
+gboolean ckptd_guest_is_settling(const CkptdGuest *g);
+void ckptd_guest_settle(CkptdGuest *g);
+void ckptd_guest_settled(CkptdGuest *g);
+gboolean ckptd_guest_settle_resume(CkptdGuest *g);
 
 /* ckptd-guest-external.c */
 gboolean ckptd_guest_external_open(CkptdGuest *g, GError **error);

@@ -207,6 +207,7 @@ void ckptd_guest_name(CkptdGuest *g, const char *label, CkptdGuestDone done,
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
                     "%s runs without checkpoints", g->spec->name);
     } else if (ckptd_guest_is_down(g) || g->state == CKPTD_GUEST_STOPPING ||
+               g->state == CKPTD_GUEST_ENDING ||
                g->state == CKPTD_GUEST_ROLLING_BACK) {
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
                     "%s is %s: a checkpoint is named while its guest runs",
@@ -353,9 +354,9 @@ static gboolean differs(const char *what, const char *label, const char *guest,
 }
 
 #define BUSY                                                                   \
-    (1u << CKPTD_GUEST_STOPPING | 1u << CKPTD_GUEST_ROLLING_BACK |             \
-     1u << CKPTD_GUEST_ARRIVING | 1u << CKPTD_GUEST_LEAVING |                  \
-     1u << CKPTD_GUEST_MOVED)
+    (1u << CKPTD_GUEST_STOPPING | 1u << CKPTD_GUEST_ENDING |                   \
+     1u << CKPTD_GUEST_ROLLING_BACK | 1u << CKPTD_GUEST_ARRIVING |             \
+     1u << CKPTD_GUEST_LEAVING | 1u << CKPTD_GUEST_MOVED)
 
 static gboolean may_roll_back(CkptdGuest *g, const struct ckptd_label *label,
                               GError **error)
@@ -397,6 +398,7 @@ static void step_back(CkptdGuest *g)
     g->fruitless = 0;
     g->floor_epoch = 0;
     g->has_exit_status = FALSE;
+    g->ending = FALSE;
     g_clear_pointer(&g->panic, g_free);
     if (!ckptd_spec_is_external(g->spec)) {
         ckptd_guest_set_state(g, CKPTD_GUEST_STARTING);

@@ -72,12 +72,13 @@ void ckptd_guest_move_said(CkptdGuest *g, guint phase)
     if (phase == CKPT_MOVE_STAYS) {
         g->move_phase = 0;
         ckptd_guest_set_reason(g, NULL);
-        next = CKPTD_GUEST_RUNNING;
+        next = ckptd_guest_up_state(g);
     } else {
         g->move_phase = phase;
         explain(g);
     }
-    if (g->state != CKPTD_GUEST_RUNNING && g->state != CKPTD_GUEST_LEAVING) {
+    if (g->state != ckptd_guest_up_state(g) &&
+        g->state != CKPTD_GUEST_LEAVING) {
         return; /* it is being stopped, say */
     }
     if (g->state != next) {

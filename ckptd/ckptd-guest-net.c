@@ -21,6 +21,7 @@
 
 #define NETD_START_MS 5000
 #define NETD_QUIT_MS  1000
+#define NETD_DRAIN_MS 20 /* most have nothing left: no need to be told later */
 
 static gboolean is_net(const CkptdGuest *g, const char *net)
 {
@@ -35,6 +36,10 @@ static gboolean on_netd_death(gint fd G_GNUC_UNUSED,
     g_autofree char *how = ckptd_process_reap(&g->netd);
 
     g->netd_source = 0;
+    if (ckptd_guest_is_settling(g)) {
+        ckptd_guest_settled(g);
+        return G_SOURCE_REMOVE;
+    }
     g_warning("%s: the network %s; its connections are lost", g->spec->name,
               how);
     ckptd_process_kill(&g->qemu, SIGKILL);
@@ -164,6 +169,30 @@ void ckptd_guest_net_down(CkptdGuest *g, gboolean reset)
         ckptd_process_wait(&g->netd, -1);
     }
     g_free(ckptd_process_reap(&g->netd));
+}
+
+/**
+ * ckptd_guest_net_watch() - be told when the network ends
+ * @g: the guest, with a ckpt-netd
+ */
+void ckptd_guest_net_watch(CkptdGuest *g)
+{
+    watch_netd(g);
+}
+
+/**
+ * ckptd_guest_net_drain() - let peers have what the guest sent them
+ * @g: the guest, which has ended; its QEMU is dead
+ *
+ * Return: TRUE when ckpt-netd still has some of it: its end will be told.
+ */
+gboolean ckptd_guest_net_drain(CkptdGuest *g)
+{
+    g_autofree char *socket =
+        ckptd_guest_runtime_file(g, CKPTD_LAUNCH_NETD_SOCKET);
+
+    return g->netd_source && ckptd_netctl_drain(socket) &&
+           !ckptd_process_wait(&g->netd, NETD_DRAIN_MS);
 }
 
 /**

@@ -35,6 +35,7 @@ static gboolean quit_timeout(gpointer opaque)
     CkptdGuest *g = opaque;
 
     g->timer = 0;
+    g->stop_pending = FALSE;
     g_message("%s: did not end in time, powering it off", g->spec->name);
     if (g->state != CKPTD_GUEST_STOPPING) {
         ckptd_guest_set_state(g, CKPTD_GUEST_STOPPING);
@@ -85,6 +86,8 @@ void ckptd_guest_when_started(CkptdGuest *g, CkptdGuestDone done,
  * @timeout_ms: how long the program may take
  * @done: told when the guest is down
  * @opaque: for it
+ *
+ * What the program sent before its end is delivered, however long that takes.
  */
 void ckptd_guest_stop(CkptdGuest *g, guint timeout_ms, CkptdGuestDone done,
                       gpointer opaque)
@@ -100,12 +103,15 @@ void ckptd_guest_stop(CkptdGuest *g, guint timeout_ms, CkptdGuestDone done,
         return;
     }
     wait_for(g->down_waiters, done, opaque);
+    if (g->state == CKPTD_GUEST_STOPPING) {
+        return;
+    }
+    g->stop_pending = TRUE;
     g->stop_timeout_ms = timeout_ms;
     if (g->state == CKPTD_GUEST_RUNNING) {
         ckptd_guest_stop_now(g);
-    } else if (g->state != CKPTD_GUEST_STOPPING) {
+    } else if (!g->ending && !ckptd_guest_is_settling(g)) {
         /* Nobody to tell it to yet: WELCOME will find this. */
-        g->stop_pending = TRUE;
         ckptd_guest_set_timer(g, timeout_ms, quit_timeout);
     }
 }
@@ -134,8 +140,15 @@ void ckptd_guest_kill(CkptdGuest *g, CkptdGuestDone done, gpointer opaque)
         return;
     }
     wait_for(g->down_waiters, done, opaque);
+    g->stop_pending = FALSE;
     if (g->state != CKPTD_GUEST_STOPPING) {
         ckptd_guest_set_reason(g, g_strdup("killed"));
+    }
+    if (ckptd_guest_is_settling(g)) {
+        ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
+        return;
+    }
+    if (g->state != CKPTD_GUEST_STOPPING) {
         ckptd_guest_set_state(g, CKPTD_GUEST_STOPPING);
     }
     ckptd_process_kill(&g->qemu, SIGKILL);
@@ -173,7 +186,8 @@ void ckptd_guest_checkpoint(CkptdGuest *g, CkptdGuestDone done, gpointer opaque)
     if (!g->spec->checkpoint) {
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
                     "%s runs without checkpoints", g->spec->name);
-    } else if (ckptd_guest_is_down(g) || g->state == CKPTD_GUEST_STOPPING) {
+    } else if (ckptd_guest_is_down(g) || g->state == CKPTD_GUEST_STOPPING ||
+               g->state == CKPTD_GUEST_ENDING) {
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_FAILED, "%s is %s",
                     g->spec->name, ckptd_guest_state_name(g));
     } else {

@@ -47,6 +47,7 @@ static const char *const state_names[] = {
     [CKPTD_GUEST_ARRIVING] = "arriving",
     [CKPTD_GUEST_LEAVING] = "leaving",
     [CKPTD_GUEST_MOVED] = "moved",
+    [CKPTD_GUEST_ENDING] = "ending",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == CKPTD_GUEST__MAX);
 
@@ -61,17 +62,20 @@ static const guint next_states[] = {
                             S(LANDING),
     [CKPTD_GUEST_STARTING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
                              S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
-                             S(ROLLING_BACK) | S(ARRIVING) | S(MOVED),
-    [CKPTD_GUEST_RUNNING] = S(RECOVERING) | S(STOPPING) | S(STOPPED) |
-                            S(EXITED) | S(FAILED) | S(WAITING) |
-                            S(ROLLING_BACK) | S(LEAVING) | S(HANDING),
+                             S(ROLLING_BACK) | S(ARRIVING) | S(MOVED) |
+                             S(ENDING),
+    [CKPTD_GUEST_RUNNING] =
+        S(RECOVERING) | S(STOPPING) | S(STOPPED) | S(EXITED) | S(FAILED) |
+        S(WAITING) | S(ROLLING_BACK) | S(LEAVING) | S(HANDING) | S(ENDING),
     [CKPTD_GUEST_RECOVERING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
                                S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
-                               S(ROLLING_BACK) | S(ARRIVING) | S(MOVED),
+                               S(ROLLING_BACK) | S(ARRIVING) | S(MOVED) |
+                               S(ENDING),
     [CKPTD_GUEST_ADOPTING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
                              S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
-                             S(ROLLING_BACK) | S(MOVED),
-    [CKPTD_GUEST_STOPPING] = S(STOPPED) | S(FAILED) | S(WAITING) | S(MOVED),
+                             S(ROLLING_BACK) | S(MOVED) | S(ENDING),
+    [CKPTD_GUEST_STOPPING] =
+        S(STOPPED) | S(FAILED) | S(WAITING) | S(MOVED) | S(ENDING),
     [CKPTD_GUEST_STOPPED] = S(STARTING),
     [CKPTD_GUEST_EXITED] = S(STARTING),
     [CKPTD_GUEST_FAILED] =
@@ -85,9 +89,12 @@ static const guint next_states[] = {
     [CKPTD_GUEST_LANDING] = S(RUNNING) | S(RECOVERING) | S(STOPPED) | S(FAILED),
     [CKPTD_GUEST_ARRIVING] =
         S(RUNNING) | S(STOPPING) | S(FAILED) | S(WAITING) | S(MOVED),
-    [CKPTD_GUEST_LEAVING] =
-        S(RUNNING) | S(STOPPING) | S(FAILED) | S(WAITING) | S(MOVED),
+    [CKPTD_GUEST_LEAVING] = S(RUNNING) | S(ENDING) | S(STOPPING) | S(FAILED) |
+                            S(WAITING) | S(MOVED),
     [CKPTD_GUEST_MOVED] = S(STARTING) | S(WAITING) | S(FAILED),
+    [CKPTD_GUEST_ENDING] = S(RUNNING) | S(RECOVERING) | S(STOPPING) |
+                           S(STOPPED) | S(EXITED) | S(FAILED) | S(WAITING) |
+                           S(LEAVING) | S(MOVED),
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(next_states) == CKPTD_GUEST__MAX);
 
@@ -527,7 +534,9 @@ void ckptd_guest_resume(CkptdGuest *g, const char *state_dir)
         return;
     }
     if (!wanted_up) {
-        end_leftovers(g);
+        if (!ckptd_guest_settle_resume(g)) {
+            end_leftovers(g);
+        }
         return;
     }
     if (!ckptd_guest_net_resume(g)) {

@@ -162,6 +162,9 @@ static gboolean on_epoch(CkptdSession *s, int conn_fd, GError **error)
     }
     ckptd_trace("committed", guest, reply.generation, reply.epoch, "%s", "");
     count_epoch(s, &e, reply.epoch, n_pages, ckptd_trace_now().monotonic_ns);
+    if (e.cause == CKPT_CAUSE_RESET) {
+        ckptd_session_notify(s, CKPTD_SESSION_RESET, 0, NULL);
+    }
     if (e.flags & CKPT_EPOCH_LAST) {
         ckptd_session_notify(s, CKPTD_SESSION_FROZEN, reply.epoch, NULL);
     }
@@ -206,6 +209,9 @@ static gboolean on_output(CkptdSession *s, GError **error)
     case CKPT_OUTPUT_EXIT:
         memcpy(&status, data, sizeof(status));
         ckptd_session_notify(s, CKPTD_SESSION_EXIT, status, NULL);
+        return ckptd_output_seen(s->output, o.seq, error);
+    case CKPT_OUTPUT_ENDING:
+        ckptd_session_notify(s, CKPTD_SESSION_ENDING, 0, NULL);
         return ckptd_output_seen(s->output, o.seq, error);
     case CKPT_OUTPUT_PANIC:
         text = g_utf8_make_valid((const char *)data, len_bytes);

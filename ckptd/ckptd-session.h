@@ -25,6 +25,9 @@ typedef struct CkptdSession CkptdSession;
  *
  * @CKPTD_SESSION_WELCOMED:  QEMU has its WELCOME; number: its generation
  * @CKPTD_SESSION_EXIT:      the program's exit was released; number: status
+ * @CKPTD_SESSION_ENDING:    that the program has ended was released; EXIT will
+ *                           follow when all that it sent is acknowledged
+ * @CKPTD_SESSION_RESET:     the guest was reset: it boots
  * @CKPTD_SESSION_PANIC:     the guest's kernel gave up; text: its report
  * @CKPTD_SESSION_BYE:       QEMU ends; number: enum ckpt_bye_reason; text
  * @CKPTD_SESSION_COMMITTED: an epoch asked for by ckptd_session_checkpoint()
@@ -49,6 +52,8 @@ typedef struct CkptdSession CkptdSession;
 enum ckptd_session_event_type {
     CKPTD_SESSION_WELCOMED,
     CKPTD_SESSION_EXIT,
+    CKPTD_SESSION_ENDING,
+    CKPTD_SESSION_RESET,
     CKPTD_SESSION_PANIC,
     CKPTD_SESSION_BYE,
     CKPTD_SESSION_COMMITTED,

@@ -374,11 +374,12 @@ gboolean ckptd_wire_check_output(const struct ckptd_packet *packet,
     }
     memcpy(&o, packet->payload, sizeof(o));
     len_bytes = packet->msg.len_bytes - sizeof(o);
-    if (o.kind < CKPT_OUTPUT_LOG || o.kind > CKPT_OUTPUT_PANIC ||
+    if (o.kind < CKPT_OUTPUT_LOG || o.kind > CKPT_OUTPUT_ENDING ||
         o.flags & ~CKPT_OUTPUT_COMMITTED) {
         return bad(error, "OUTPUT of kind %u with flags 0x%x", o.kind, o.flags);
     }
-    if (o.kind == CKPT_OUTPUT_EXIT && len_bytes != sizeof(uint32_t)) {
+    if ((o.kind == CKPT_OUTPUT_EXIT || o.kind == CKPT_OUTPUT_ENDING) &&
+        len_bytes != sizeof(uint32_t)) {
         return bad(error, "exit status of %zu bytes", len_bytes);
     }
     *ret_output = o;

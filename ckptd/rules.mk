@@ -17,7 +17,7 @@ CKPTD_SRCS := $(BUNDLE_SRCS) $(addprefix ckptd/ckptd-,wire.c shm.c namer.c \
 	process.c histogram.c trace.c output.c session.c session-epoch.c \
 	session-lines.c session-move.c welcome.c paths.c spec.c spec-fork.c \
 	spec-net.c launch.c netctl.c tap.c engine-socket.c guest.c \
-	guest-events.c guest-net.c guest-verbs.c guest-external.c \
+	guest-events.c guest-ending.c guest-net.c guest-verbs.c guest-external.c \
 	guest-libvirt.c guest-files.c guest-lines.c guest-move.c server.c \
 	lines.c control.c)
 # Other hosts, and guests that come and go.
@@ -27,7 +27,7 @@ CKPTD_SRCS += $(addprefix ckptd/ckptd-,ledger.c peer-wire.c peer-cert.c \
 	forward.c)
 CKPTD_OBJS := $(CKPTD_SRCS:%.c=$(B)/%.o) $(B)/ckptd/ckptd-dbus.o
 CKPTCTL_SRCS := $(addprefix ckptd/ckptctl,.c -dict.c -lines.c -run.c -adopt.c \
-	-domxml.c -show.c -move.c -options.c -print.c) ckptd/ckptd-paths.c
+	-domxml.c -show.c -stop.c -move.c -options.c -print.c) ckptd/ckptd-paths.c
 CKPTCTL_OBJS := $(sort $(CKPTCTL_SRCS:%.c=$(B)/%.o) $(B)/ckptd/ckptd-dbus.o)
 CKPT_BUNDLE_OBJS := $(BUNDLE_SRCS:%.c=$(B)/%.o) \
 	$(addprefix $(B)/ckptd/,ckpt-bundle-main.o ckptd-error.o ckptd-paths.o)

@@ -229,7 +229,9 @@ TEST(output_once)
     output(f, 1, generation, CKPT_OUTPUT_LOG, 5, "three\n");
     output(f, 2, generation, CKPT_OUTPUT_PANIC, 0, "oops\nat line 1\n");
     expect_event(f, CKPTD_SESSION_PANIC);
-    output(f, 1, generation, CKPT_OUTPUT_EXIT, 6, "\7\1\1\1");
+    output(f, 1, generation, CKPT_OUTPUT_ENDING, 6, "\7\2\1\1");
+    expect_event(f, CKPTD_SESSION_ENDING);
+    output(f, 1, generation, CKPT_OUTPUT_EXIT, 7, "\7\1\1\1");
     g_assert_cmpuint(expect_event(f, CKPTD_SESSION_EXIT), ==, 0x01010107);
     die(f);
     drain(f);

@@ -247,6 +247,15 @@ static void test_epoch_output_bye(struct pair *p,
     p->packet.msg.len_bytes = sizeof(o) + 4;
     g_assert_true(ckptd_wire_check_output(&p->packet, &o, &data, &len, NULL));
     g_assert_cmpuint(len, ==, 4);
+    o.kind = CKPT_OUTPUT_ENDING;
+    memcpy(p->packet.payload, &o, sizeof(o));
+    g_assert_true(ckptd_wire_check_output(&p->packet, &o, &data, &len, NULL));
+    p->packet.msg.len_bytes--;
+    g_assert_false(ckptd_wire_check_output(&p->packet, &o, &data, &len, NULL));
+    p->packet.msg.len_bytes++;
+    o.kind++;
+    memcpy(p->packet.payload, &o, sizeof(o));
+    g_assert_false(ckptd_wire_check_output(&p->packet, &o, &data, &len, NULL));
 
     p->packet.msg =
         (struct ckpt_msg){ .type = CKPT_MSG_BYE, .len_bytes = sizeof(b) + 4 };

@@ -134,7 +134,9 @@ static CkptGateSent on_send(void *opaque, const struct ckpt_hold_record *rec,
     case CKPT_HOLD_LOG:
         return send_output(s, CKPT_OUTPUT_LOG, rec, data);
     case CKPT_HOLD_EXIT:
-        return send_output(s, CKPT_OUTPUT_EXIT, rec, data);
+        return send_output(s, ldl_le_p(data) & CKPT_EXIT_ENDING
+                              ? CKPT_OUTPUT_ENDING : CKPT_OUTPUT_EXIT,
+                           rec, data);
     default:
         g_assert_not_reached();
     }
@@ -207,13 +209,14 @@ bool ckpt_nic_hold(CkptNic *s, enum ckpt_hold_kind kind, const void *data,
  * @value: as written to CKPT_NIC_EXIT
  *
  * Said behind all frames that the guest had made ready; where the gate is full
- * it waits in the device, because a register write cannot be refused.
+ * it waits in the device, because a register write cannot be refused.  The end
+ * takes the place of an announcement (CKPT_EXIT_ENDING) that waits.
  */
 void ckpt_nic_exit(CkptNic *s, uint32_t value)
 {
     uint32_t le = cpu_to_le32(value);
 
-    if (s->exit_waits) {
+    if (s->exit_waits && !(s->exit_value & CKPT_EXIT_ENDING)) {
         return;
     }
     ckpt_nic_tx_scan(s);

@@ -260,7 +260,7 @@ static uint32_t reg_read(CkptNic *s, hwaddr reg)
     case CKPT_NIC_VERSION:
         return CKPT_NIC_VERSION_1;
     case CKPT_NIC_FEATURES:
-        return CKPT_FEATURE_CHAIN |
+        return CKPT_FEATURE_CHAIN | CKPT_FEATURE_ENDING |
                (s->engine && ckpt_engine_active(s->engine)
                 ? CKPT_FEATURE_CHECKPOINT : 0);
     case CKPT_NIC_INT_STATUS:

@@ -60,6 +60,8 @@ static void output_alone(enum ckpt_output_kind kind, const void *data,
     case CKPT_OUTPUT_LOG:
         fwrite(data, 1, len_bytes, stderr);
         break;
+    case CKPT_OUTPUT_ENDING:
+        break;
     }
 }
 

@@ -185,7 +185,8 @@ static void test_identity(const void *machine)
     start(&n, machine, "");
     g_assert_cmphex(rd(&n, CKPT_NIC_ID), ==, CKPT_NIC_ID_VALUE);
     g_assert_cmphex(rd(&n, CKPT_NIC_VERSION), ==, CKPT_NIC_VERSION_1);
-    g_assert_cmphex(rd(&n, CKPT_NIC_FEATURES), ==, CKPT_FEATURE_CHAIN);
+    g_assert_cmphex(rd(&n, CKPT_NIC_FEATURES), ==,
+                    CKPT_FEATURE_CHAIN | CKPT_FEATURE_ENDING);
     g_assert_cmphex(sel(&n, CKPT_SEL_MAC), ==, 0x563412005452ull);
     g_assert_cmpuint(sel(&n, CKPT_SEL_MTU), ==, 1500);
     g_assert_cmpuint(sel(&n, CKPT_SEL_NQUEUES), ==, CKPT_NIC_NQUEUES);
@@ -609,6 +610,18 @@ static void test_exit(const void *machine)
     start(&n, machine, "");
     wr(&n, CKPT_NIC_EXIT, CKPT_EXIT_SIGNALLED | 11);
     expect_end(&n, 128 + 11);
+
+    /* Announced, it is no end: the guest goes on sending. */
+    start(&n, machine, "");
+    queue_on(&n, CKPT_QUEUE_TX);
+    wr(&n, CKPT_NIC_EXIT, CKPT_EXIT_ENDING | 5);
+    qtest_memwrite(n.qts, BUF_PADDR, frame, sizeof(frame));
+    set_desc(&n, CKPT_QUEUE_TX, 0, BUF_PADDR, sizeof(frame), 0);
+    set_prod(&n, CKPT_QUEUE_TX, 1);
+    wr(&n, CKPT_NIC_KICK, CKPT_QUEUE_TX);
+    host_expect(&n, frame, sizeof(frame));
+    wr(&n, CKPT_NIC_EXIT, 5);
+    expect_end(&n, 5);
 }
 
 static void test_panic(const void *machine)
@@ -746,6 +759,7 @@ static void test_end_while_blocked(const void *machine)
     qtest_memwrite(n.qts, BUF_PADDR + 0x10000, "x", 1);
     g_assert_cmpuint(command(&n, BUF_PADDR + 0x10000, 1, CKPT_CMD_LOG), ==,
                      CKPT_RESULT_AGAIN);
+    wr(&n, CKPT_NIC_EXIT, CKPT_EXIT_ENDING | 3);
     wr(&n, CKPT_NIC_EXIT, 3);
     expect_all(&n, sent);
     expect_end(&n, 3);

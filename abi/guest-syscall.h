@@ -104,6 +104,10 @@
  * mapped and ends behind @from, by address, the library's range included; 0 at
  * the end */
 #define SYS_AREAS           0x101a
+/* ending(status as CKPT_NIC_EXIT): the program of this process has ended; the
+ * process stays until what it sent is acknowledged.  When that is so of all
+ * processes the host is told (CKPT_EXIT_ENDING).  0, -ENOSYS: an older kernel */
+#define SYS_ENDING          0x101b
 
 /* AC NT DF TF: the library is not stepped and not checked for alignment. */
 #define SYS_RFLAGS_CLEAR    0x44500

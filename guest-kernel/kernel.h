@@ -253,6 +253,7 @@ struct process {
     uint32_t exit_status; /* as CKPT_NIC_EXIT */
     bool dying;           /* no thread of it may run user code again */
     bool out_of_memory;   /* that is why */
+    bool ending;          /* its program has ended, see SYS_ENDING */
     struct vm vm;
     uint64_t reflect_entry; /* of handler_set(), all 0: none */
     uint64_t upcall_entry;
@@ -274,6 +275,7 @@ struct process *process_create(uint32_t number);
 void process_kill(struct process *process, uint32_t status);
 void process_out_of_memory(struct process *process);
 void process_kill_all(uint32_t status);
+void process_is_ending(struct process *process, uint32_t status);
 void process_last_thread_gone(struct process *process);
 void process_forget_ublocks(struct process *process, uint64_t start,
                             uint64_t end);
@@ -438,6 +440,7 @@ int64_t sys_wake(const uint64_t arg[6]);
 int64_t sys_yield(const uint64_t arg[6]);
 int64_t sys_resume(const uint64_t arg[6]);
 int64_t sys_exit(const uint64_t arg[6]);
+int64_t sys_ending(const uint64_t arg[6]);
 
 /* ---- sys_memory.c ---- */
 int64_t sys_map(const uint64_t arg[6]);
@@ -474,6 +477,7 @@ const uint8_t *nic_rx_data(uint32_t buffer);
 uint64_t nic_commit(uint32_t flags);
 int nic_command(enum ckpt_nic_cmd command, const void *buf, uint32_t len_bytes);
 void nic_exit(uint32_t status);
+void nic_ending(uint32_t status);
 void nic_interrupt(void);
 uint64_t nic_poll_ns(void);
 void nic_poll(uint64_t now_ns);

@@ -181,6 +181,17 @@ void nic_exit(uint32_t status)
     reg_write(CKPT_NIC_EXIT, status);
 }
 
+/**
+ * nic_ending - the guest only goes on for what its programs sent
+ * @status: as CKPT_NIC_EXIT
+ */
+void nic_ending(uint32_t status)
+{
+    if (reg_read(CKPT_NIC_FEATURES) & CKPT_FEATURE_ENDING) {
+        reg_write(CKPT_NIC_EXIT, status | CKPT_EXIT_ENDING);
+    }
+}
+
 /* Take back what the device has sent. */
 static void tx_reclaim(void)
 {

@@ -64,6 +64,35 @@ struct process *process_next(struct process *process)
     return node == &processes ? NULL : CONTAINER_OF(node, struct process, node);
 }
 
+/* Tell the host once no process has a program any more, but some are there. */
+static void tell_ending(uint32_t status)
+{
+    struct process *process = process_next(NULL);
+
+    if (process == NULL) {
+        return;
+    }
+    for (; process != NULL; process = process_next(process)) {
+        if (!process->ending) {
+            return;
+        }
+    }
+    nic_ending(status);
+}
+
+/**
+ * process_is_ending - the program has ended, its connections have not
+ * @process: the process; it goes on until it exits
+ * @status: of the program, as CKPT_NIC_EXIT
+ */
+void process_is_ending(struct process *process, uint32_t status)
+{
+    if (!process->ending) {
+        process->ending = true;
+        tell_ending(status);
+    }
+}
+
 /**
  * process_last_thread_gone - free a process, and end the guest with the last
  * @process: has no threads
@@ -71,6 +100,7 @@ struct process *process_next(struct process *process)
 void process_last_thread_gone(struct process *process)
 {
     uint32_t status = process->exit_status;
+    bool was_ending = process->ending;
     uint32_t at;
 
     log_line("process %u ended, status %u%s%s", process->number, status & 0xff,
@@ -91,6 +121,9 @@ void process_last_thread_gone(struct process *process)
     if (--n_processes == 0) {
         nic_exit(status);
         halt_forever();
+    }
+    if (!was_ending) {
+        tell_ending(status);
     }
 }
 

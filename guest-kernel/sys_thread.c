@@ -213,3 +213,16 @@ int64_t sys_exit(const uint64_t arg[6])
                  (uint32_t)arg[0] & (0xff | CKPT_EXIT_SIGNALLED));
     return 0;
 }
+
+/**
+ * sys_ending - the program of the caller's process has ended
+ * @arg: status, as CKPT_NIC_EXIT
+ *
+ * Return: 0.
+ */
+int64_t sys_ending(const uint64_t arg[6])
+{
+    process_is_ending(current->process,
+                      (uint32_t)arg[0] & (0xff | CKPT_EXIT_SIGNALLED));
+    return 0;
+}

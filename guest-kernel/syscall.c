@@ -28,6 +28,7 @@ static const syscall_fn table[] = {
     [SYS_COMMIT - SYS_FIRST] = sys_commit,
     [SYS_QUERY - SYS_FIRST] = sys_query,
     [SYS_EXIT - SYS_FIRST] = sys_exit,
+    [SYS_ENDING - SYS_FIRST] = sys_ending,
     [SYS_LOG - SYS_FIRST] = sys_log,
     [SYS_RANDOM - SYS_FIRST] = sys_random,
     [SYS_RESUME - SYS_FIRST] = sys_resume,

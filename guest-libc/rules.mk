@@ -24,6 +24,7 @@ LIBOS_SYS += clock futex-pi robust
 LIBOS_SYS += altstack sigcalls sigqueue sigread
 LIBOS_SYS += creds capability rlimit prctl sched
 LIBOS_SYS += timer itimer posix-timer
+LIBOS_SYS += ending
 LIBOS_START := boot bundle elf place stack vdso
 
 LIBOS_OBJS := $(LIBOS_SYS:%=$(LIBOS_B)/sys/%.o) \

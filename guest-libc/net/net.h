@@ -46,6 +46,14 @@ bool net_is_inner(uint32_t address);
 /* The number of that name, 0: none. */
 uint32_t net_interface_named(const char *name);
 
+/* settle.c: the process ends.  Lock held, all sockets closed. */
+/* Connections that no socket ever had are reset. */
+void net_refuse(void);
+/* Is something not acknowledged yet, data or the end of a connection? */
+bool net_owes(void);
+/* Wait until all is, or TCP has given up. */
+void net_settle(void);
+
 /* abandon.c, link.c: what R2 asks for; addresses in network byte order */
 /*
  * Give up every TCP connection that leaves this process: with a reset to its

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* calls.c - the table of posix/, and its start */
 #include "guest-libc/include/sluice.h"
+#include "guest-libc/net/net.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/defaults.h"
 #include "guest-libc/posix/file.h"
@@ -20,13 +21,32 @@ long posix_start(void)
 }
 
 /**
- * posix_exit() - the process ends: what is buffered goes out
+ * posix_flush() - what is buffered goes to the log
  *
  * Context: lock held.
  */
-void posix_exit(void)
+void posix_flush(void)
 {
     stdio_flush();
+}
+
+/**
+ * posix_exit() - the process ends: all is closed, and what was sent arrives
+ * @status: of the end, for the host
+ *
+ * Linux closes what a process leaves open and goes on sending for it. Here
+ * nobody else does that, so the process stays until it is done.
+ *
+ * Context: lock held; no other thread of the program is left.
+ */
+void posix_exit(uint32_t status)
+{
+    fd_close_all();
+    net_refuse();
+    if (net_owes()) {
+        prim_ending(status);
+        net_settle();
+    }
 }
 
 /* clang-format off */

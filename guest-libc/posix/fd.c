@@ -15,6 +15,16 @@ struct fd_entry {
 
 static struct fd_entry *fds;
 static uint32_t fd_lowest; /* no number below it is free */
+static uint32_t fd_end;    /* no number from here on was ever used */
+
+static void fd_put(uint32_t fd, struct file *file, bool cloexec)
+{
+    fds[fd].file = file;
+    fds[fd].cloexec = cloexec;
+    if (fd >= fd_end) {
+        fd_end = fd + 1;
+    }
+}
 
 /**
  * fd_start() - the table, and 0, 1, 2
@@ -115,8 +125,7 @@ long fd_install(struct file *file, uint64_t from, bool cloexec)
     if (fd >= end) {
         return -EMFILE;
     }
-    fds[fd].file = file;
-    fds[fd].cloexec = cloexec;
+    fd_put(fd, file, cloexec);
     return fd;
 }
 
@@ -156,6 +165,18 @@ static long fd_close(uint32_t fd)
     locks_closed(file);
     file_release(file);
     return 0;
+}
+
+/**
+ * fd_close_all() - close every descriptor
+ *
+ * Context: lock held; the process ends.
+ */
+void fd_close_all(void)
+{
+    for (uint32_t fd = 0; fd < fd_end; fd++) {
+        fd_close(fd);
+    }
 }
 
 /**
@@ -225,8 +246,7 @@ static long fd_replace(uint64_t fd, uint64_t to, bool cloexec)
     }
     file_hold(file);
     fd_close(number);
-    fds[number].file = file;
-    fds[number].cloexec = cloexec;
+    fd_put(number, file, cloexec);
     return number;
 }
 

@@ -91,6 +91,8 @@ long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec);
 long fd_install(struct file *file, uint64_t from, bool cloexec);
 /* fd_install(file, 0, ...); on failure @file is released. */
 long fd_open(struct file *file, uint32_t flags);
+/* The process ends. */
+void fd_close_all(void);
 /* Two at once, their numbers stored as int[2]: both or none. */
 long fd_open_pair(struct file *files[2], uint32_t flags, uint64_t user_fds);
 

@@ -33,7 +33,7 @@ _Noreturn void signal_die(int sig, const struct sys_context *context)
 {
     const char *name = NULL;
 
-    posix_exit();
+    process_stop_threads();
     if ((size_t)sig < sizeof(signal_names) / sizeof(signal_names[0])) {
         name = signal_names[sig];
     }
@@ -45,7 +45,7 @@ _Noreturn void signal_die(int sig, const struct sys_context *context)
     } else {
         lib_log("killed by signal %d (%s)", sig, name ? name : "-");
     }
-    prim_exit(CKPT_EXIT_SIGNALLED | sig);
+    process_end(CKPT_EXIT_SIGNALLED | sig);
 }
 
 static bool has_handler(int sig)
@@ -119,6 +119,10 @@ static void deliver_pending(struct thread *t, struct sys_context *context)
     int sig;
 
     mailbox_read_locked();
+    if (process.ender) {
+        lib_unlock();
+        thread_leave();
+    }
     if (process.fatal_signal) {
         signal_die(process.fatal_signal, NULL);
     }

@@ -224,8 +224,13 @@ long posix_map_fill(uint64_t fd, uint64_t offset, uint64_t user_addr,
 void posix_wall_set(bool step);
 /* A signal waits: wake who reads signals.  Context: lock held. */
 void posix_signal_sent(int sig);
-/* Before prim_exit(): output that waits goes out.  Context: lock held. */
-void posix_exit(void);
+/* Unfinished lines of standard output go to the log.  Context: lock held. */
+void posix_flush(void);
+/*
+ * Before prim_exit(), with no other thread of the program left: closes all
+ * descriptors and returns when peers have what was sent to them.  Lock held.
+ */
+void posix_exit(uint32_t status);
 long net_start(const struct boot_net *net);
 /* The poller sleeps with an old deadline: wake it. Context: lock held. */
 void net_kick(void);

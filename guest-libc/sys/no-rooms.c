@@ -40,13 +40,18 @@ STAND_IN void posix_wall_set(bool step)
     (void)step;
 }
 
-STAND_IN void posix_exit(void)
+STAND_IN void posix_flush(void)
 {
 }
 
 STAND_IN void posix_signal_sent(int sig)
 {
     (void)sig;
+}
+
+STAND_IN void posix_exit(uint32_t status)
+{
+    (void)status;
 }
 
 STAND_IN long net_start(const struct boot_net *net)

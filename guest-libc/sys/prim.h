@@ -32,6 +32,8 @@ void prim_boot(const struct boot_info *info);
 void prim_handler_set(void);
 /* End the process; status is as CKPT_NIC_EXIT (CKPT_EXIT_SIGNALLED). */
 _Noreturn void prim_exit(uint32_t status);
+/* The program has ended with @status; prim_exit() comes when peers have all. */
+void prim_ending(uint32_t status);
 /* Text for the log: bytes taken, or -EAGAIN when the hold is full. */
 long prim_log(const void *buf, size_t len_bytes);
 /* Fill @buf with fresh entropy, any length. */

@@ -133,7 +133,8 @@ static bool accepts(const struct thread *t, int sig)
  *
  * A signal of the process counts if this thread was told of it.
  *
- * Return: true if a signal that it does not block, or waits for, is there.
+ * Return: true if a signal that it does not block, or waits for, is there, or
+ * if another thread ends the process.
  * Context: lock held.
  */
 bool thread_pending(void)
@@ -141,13 +142,13 @@ bool thread_pending(void)
     struct thread *t = thread_self();
     uint64_t waiting = t->signals.pending;
 
-    if (t->helper) {
+    if (t->helper || t == process.ender) {
         return false;
     }
     if (__atomic_load_n(&t->ublock.pending, __ATOMIC_RELAXED)) {
         waiting |= process.signals.pending;
     }
-    return waiting & takes(t);
+    return process.ender || (waiting & takes(t));
 }
 
 /**
@@ -161,13 +162,19 @@ void signal_claim_locked(void)
 {
     struct thread *t = thread_self();
 
-    if (!(t->signals.pending & takes(t))) {
+    if (!process.ender && !(t->signals.pending & takes(t))) {
         sigqueue_move_next(&t->signals, &process.signals, takes(t));
     }
     __atomic_fetch_or(&t->ublock.pending, 1, __ATOMIC_RELAXED);
 }
 
-static void thread_kick(struct thread *t)
+/**
+ * thread_kick - have a thread look at what it is to do
+ * @t: the thread
+ *
+ * Context: lock held.
+ */
+void thread_kick(struct thread *t)
 {
     __atomic_fetch_or(&t->ublock.pending, 1, __ATOMIC_RELEASE);
     if (t->waiting) {
@@ -215,7 +222,8 @@ static void retarget(uint64_t set)
 static bool is_lost(const struct thread *t, int sig)
 {
     t = t ? t : process.first ? process.first : choose_thread(sig);
-    return signal_ignored(sig) && t && !(t->signal_mask & SIGNAL_BIT(sig));
+    return process.ender || /* there is no program any more */
+           (signal_ignored(sig) && t && !(t->signal_mask & SIGNAL_BIT(sig)));
 }
 
 /* A stop and its end cancel each other, though neither does anything here. */

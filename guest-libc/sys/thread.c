@@ -294,6 +294,9 @@ static long thread_clone(struct sys_args *args)
     thread_list_add_locked(t);
     thread_inherit_locked(t, parent);
     ret = clone_store_tid(flags, t->tid, args->arg[2], args->arg[3]);
+    if (process.ender) {
+        ret = -EAGAIN; /* this thread is to leave, and so would that one */
+    }
     if (!ret) {
         ret = thread_start(t, thread_first_return, (uint64_t)frame);
     }
@@ -332,34 +335,31 @@ _Noreturn void thread_leave(void)
         !copy_to_user(t->clear_child_tid, &zero, sizeof(zero))) {
         futex_wake_locked(t->clear_child_tid, 1, ~0u);
     }
+    if (process.ender) {
+        lib_wake(&process.ender_word, 1);
+    }
     lib_unlock();
     prim_thread_exit(t->block, t->block_bytes);
 }
 
-/* The lock is kept: nobody shall write behind what goes out now. */
-static _Noreturn void exit_process(uint32_t status)
-{
-    lib_lock();
-    posix_exit();
-    prim_exit(status);
-}
-
+/* @linux call exit
+ * @test libc-linux/net/check-endings "(plain, 'last', 300000)" */
 static long thread_exit(struct sys_args *args)
 {
-    bool last;
-
     lib_lock();
-    last = process.n_threads == 1;
-    lib_unlock();
-    if (last) {
-        exit_process(args->arg[0] & 0xff);
+    if (process.n_threads == 1 && !process.ender) {
+        process_end(args->arg[0] & 0xff);
     }
+    lib_unlock();
     thread_leave();
 }
 
+/* @linux call exit_group
+ * @test libc-linux/net/check-endings "(plain, 'threads', 300000)" */
 static long thread_exit_group(struct sys_args *args)
 {
-    exit_process(args->arg[0] & 0xff);
+    lib_lock();
+    process_end(args->arg[0] & 0xff);
 }
 
 static long thread_set_tid_address(struct sys_args *args)

@@ -70,6 +70,8 @@ struct thread {
 struct process {
     struct thread *threads; /* the program's, first one first */
     struct thread *first;   /* that it was started with */
+    struct thread *ender;   /* ends the process; the others leave */
+    uint32_t ender_word;    /* changes when one has left */
     int n_threads;
     int next_tid;
     uint32_t xsave_bytes; /* constant after boot */
@@ -129,6 +131,8 @@ struct signal_action { /* as in the kernel's rt_sigaction() */
 const struct signal_action *signal_action(int sig);
 void signal_action_set(int sig, const struct signal_action *action);
 void signal_action_reset(int sig);
+/* Have the thread look at what it is to do. Lock held. */
+void thread_kick(struct thread *t);
 bool signal_ignored(int sig);
 
 /* Write the signal's frame to the program's stack, make @context enter the
@@ -153,6 +157,9 @@ void futex_pi_leave_locked(struct thread *t);
 /* The wall clock was set, or made a step. Lock held. */
 void timer_wall_set_locked(void);
 void futex_wall_set_locked(void);
+/* The end of the process (ending.c). Lock held; kept by the one that returns. */
+void process_stop_threads(void);
+_Noreturn void process_end(uint32_t status);
 
 /* Futexes from the inside: wake up to @count at user address @addr. */
 long futex_wake_locked(uint64_t addr, uint32_t count, uint32_t bits);

@@ -12,7 +12,8 @@ from harness.daemon import CtlError, process_alive
 
 
 # Programs that serve or wait until they are stopped.
-NEVER_END = ("echo-epoll", "pause-forever", "sluice-frames", "sluice-lines")
+NEVER_END = ("echo-epoll", "endings", "pause-forever", "sluice-frames",
+             "sluice-lines")
 
 
 class Life(SluiceTest):

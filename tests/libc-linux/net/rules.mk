@@ -7,6 +7,7 @@ net-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(addprefix $(B)/guest-programs/,echo-epoll-$c sluice-frames-$c \
 	sluice-commit-$c sluice-lines-$c)) \
 	$(B)/guest-programs/bulk-musl
+net-tests_PROGRAMS += $(foreach c,musl glibc,$(B)/guest-programs/endings-$c)
 
 # Longer than the pattern for programs without libsluice: it wins.
 define sluice-program
@@ -24,5 +25,6 @@ $(eval $(call sluice-program,glibc,$(HOST_CC)))
 GUEST_PROGRAMS += $(net-tests_PROGRAMS)
 
 CHECK_LIBC_LINUX += tests/libc-linux/net/check-net tests/libc-linux/net/check-tcp
+CHECK_LIBC_LINUX += tests/libc-linux/net/check-endings
 CHECK_LIBC_LINUX_DEPS += $(net-tests_PROGRAMS) $(B)/guest-libc/sluice-linux \
 	$(REDIS_SERVER)

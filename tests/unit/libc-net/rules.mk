@@ -41,7 +41,7 @@ $(libc-net_B)/peer-stack.o: $(libc-net_B)/peer.o $(libc-net_LWIP) \
 
 # One program for each world: a library starts once.
 libc-net_TESTS := $(addprefix $(libc-net_B)/test-libc-,net dgram lease line tcp \
-	tcp-path)
+	tcp-path ending)
 
 $(addprefix $(libc-net_B)/test-libc-,tcp tcp-path): $(libc-net_B)/script.o \
 	$(libc-net_B)/states.o

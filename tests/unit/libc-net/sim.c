@@ -214,6 +214,12 @@ void prim_random(void *buf, size_t len_bytes)
     }
 }
 
+void prim_ending(uint32_t status)
+{
+    sim.endings++;
+    sim.ending_status = status;
+}
+
 long prim_log(const void *buf, size_t len_bytes)
 {
     fwrite(buf, 1, len_bytes, stderr);

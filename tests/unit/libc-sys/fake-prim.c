@@ -38,6 +38,11 @@ _Noreturn void prim_exit(uint32_t status)
     _exit(status & CKPT_EXIT_SIGNALLED ? 128 + (status & 0x7f) : status);
 }
 
+void prim_ending(uint32_t status)
+{
+    (void)status;
+}
+
 long prim_log(const void *buf, size_t len_bytes)
 {
     g_assert_cmpuint(fake.log_bytes + len_bytes, <, sizeof(fake.log));

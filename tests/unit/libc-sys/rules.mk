@@ -11,6 +11,7 @@ LIBC_SYS_SRC += $(patsubst %,guest-libc/sys/%.c,clock futex-pi robust)
 LIBC_SYS_SRC += $(patsubst %,guest-libc/sys/%.c,altstack sigcalls sigqueue sigread)
 LIBC_SYS_SRC += $(patsubst %,guest-libc/sys/%.c,creds capability rlimit prctl sched)
 LIBC_SYS_SRC += $(patsubst %,guest-libc/sys/%.c,timer itimer posix-timer)
+LIBC_SYS_SRC += guest-libc/sys/ending.c
 LIBC_SYS_TEST := $(B)/tests/unit/test-libc-sys
 LIBC_SYS_TEST_SRC := $(wildcard tests/unit/libc-sys/*.c)
 

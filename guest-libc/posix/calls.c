@@ -66,6 +66,7 @@ const struct sys_entry posix_calls[] = {
     { SYS_fdatasync,        "fdatasync",        io_sys_sync },
     { SYS_sync,             "sync",             io_sys_nothing },
     { SYS_syncfs,           "syncfs",           io_sys_syncfs },
+    { SYS_sync_file_range,  "sync_file_range",  io_sys_sync_range },
     { SYS_fadvise64,        "fadvise64",        io_sys_fadvise },
     { SYS_readahead,        "readahead",        io_sys_readahead },
     { SYS_flock,            "flock",            locks_sys_flock },

@@ -32,6 +32,7 @@ long io_sys_sync(struct sys_args *a);
 long io_sys_syncfs(struct sys_args *a);
 long io_sys_fadvise(struct sys_args *a);
 long io_sys_readahead(struct sys_args *a);
+long io_sys_sync_range(struct sys_args *a);
 long io_sys_nothing(struct sys_args *a);
 
 /* sendfile.c, locks.c */

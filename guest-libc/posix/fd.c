@@ -250,7 +250,12 @@ static long fd_replace(uint64_t fd, uint64_t to, bool cloexec)
     return number;
 }
 
-/** fd_sys_close() - close(fd) */
+/**
+ * fd_sys_close() - close(fd)
+ *
+ * @linux call close close_range
+ * @test guest/programs/file-locks.c "close_range and its flags"
+ */
 long fd_sys_close(struct sys_args *a)
 {
     long ret;
@@ -286,7 +291,13 @@ long fd_sys_close_range(struct sys_args *a)
     return 0;
 }
 
-/** fd_sys_dup() - dup(fd) */
+/**
+ * fd_sys_dup() - dup(fd)
+ *
+ * @linux call dup dup2 dup3
+ * @test guest/programs/file-locks.c "numbers that there are not"
+ * @test guest/programs/devices.c "the standard streams by their names"
+ */
 long fd_sys_dup(struct sys_args *a)
 {
     long ret;

@@ -121,7 +121,12 @@ static long write_uio(uint64_t fd, struct uio *uio)
     return ret;
 }
 
-/** io_sys_read() - read(fd, buf, count) */
+/**
+ * io_sys_read() - read(fd, buf, count)
+ *
+ * @linux call read readv write writev
+ * @test guest/programs/sendfile.c "readv and writev"
+ */
 long io_sys_read(struct sys_args *a)
 {
     struct uio uio;
@@ -157,7 +162,12 @@ long io_sys_writev(struct sys_args *a)
     return ret ? ret : write_uio(a->arg[0], &uio);
 }
 
-/** io_sys_seek() - lseek(fd, offset, whence) */
+/**
+ * io_sys_seek() - lseek(fd, offset, whence)
+ *
+ * @linux call lseek
+ * @test guest/programs/sendfile.c "lseek"
+ */
 long io_sys_seek(struct sys_args *a)
 {
     struct file *file;
@@ -380,6 +390,40 @@ long io_sys_readahead(struct sys_args *a)
     ret = !file || (file->flags & O_ACCMODE) == O_WRONLY ? -EBADF
           : kind_of(file) == LINUX_S_IFREG               ? 0
                                                          : -EINVAL;
+    lib_unlock();
+    return ret;
+}
+
+#define SYNC_RANGE_KNOWN 7u
+
+static long sync_range_result(struct file *file, int64_t offset, int64_t len,
+                              uint32_t flags)
+{
+    int64_t end;
+
+    if (!file) {
+        return -EBADF;
+    }
+    if (flags & ~SYNC_RANGE_KNOWN || offset < 0 || len < 0 ||
+        __builtin_add_overflow(offset, len, &end)) {
+        return -EINVAL;
+    }
+    return sync_result(file) ? -ESPIPE : 0;
+}
+
+/**
+ * io_sys_sync_range() - sync_file_range(fd, offset, length, flags)
+ *
+ * @linux call sync_file_range
+ * @test guest/programs/sendfile.c "advice"
+ */
+long io_sys_sync_range(struct sys_args *a)
+{
+    long ret;
+
+    lib_lock();
+    ret = sync_range_result(fd_file(a->arg[0]), (int64_t)a->arg[1],
+                            (int64_t)a->arg[2], (uint32_t)a->arg[3]);
     lib_unlock();
     return ret;
 }

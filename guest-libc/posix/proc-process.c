@@ -3,12 +3,15 @@
  * proc-process.c - what there is to tell of a process and of its threads
  *
  * A file below task/TID tells of that thread, one of the process of its first.
- * The process has never been without a processor to run on, never was another
- * user, and has no parent that it could see: much is constant.
+ * The process has never been without a processor to run on and has no parent
+ * that it could see: much is constant.
  */
 #include <string.h>
 #include "guest-libc/posix/file.h"
 #include "guest-libc/posix/proc.h"
+
+#define PROC_PRIORITY      20
+#define PROC_LIMIT_SIGNALS 11u /* RLIMIT_SIGPENDING */
 
 static char state_of(const struct thread_report *t)
 {
@@ -42,8 +45,8 @@ static long make_stat(const struct tree_node *node, struct text *text)
     text_put(text, "%d (%s) %c 1 %d %d 0 -1 ", t.tid, t.name, state_of(&t),
              p.pid, p.pid);
     /* Flags, faults, time, priority, nice, threads, interval timer, start. */
-    text_put(text, "4194304 0 0 0 0 %lu 0 0 0 20 0 %d 0 %lu ", proc_cpu_ticks(),
-             p.n_threads,
+    text_put(text, "4194304 0 0 0 0 %lu 0 0 0 %d %d %d 0 %lu ",
+             proc_cpu_ticks(), PROC_PRIORITY + t.nice, t.nice, p.n_threads,
              proc_start_ns() / ((uint64_t)NSEC_PER_SEC / PROC_TICKS_PER_S));
     text_put(text, "%lu %lu %lu %lu %lu %lu 0 0 ", memory.all,
              memory.resident / PROC_PAGE_BYTES, UINT64_MAX, place->text_start,
@@ -79,6 +82,19 @@ static void put_memory(struct text *text)
     text_put(text, "THP_enabled:\t0\n");
 }
 
+static void put_ids(struct text *text, const struct thread_report *t)
+{
+    text_put(text, "Uid:\t%u\t%u\t%u\t%u\n", t->user[0], t->user[1], t->user[2],
+             t->user[3]);
+    text_put(text, "Gid:\t%u\t%u\t%u\t%u\n", t->group[0], t->group[1],
+             t->group[2], t->group[3]);
+    text_put(text, "FDSize:\t%u\nGroups:\t", FD_MAX);
+    for (uint32_t i = 0; i < t->n_groups; i++) {
+        text_put(text, "%u ", t->groups[i]);
+    }
+    text_put(text, "%s\n", t->n_groups ? "" : " ");
+}
+
 /*
  * @linux proc /proc/self/status /proc/self/task/TID/status - the peaks of
  *             memory are what there is now
@@ -89,28 +105,30 @@ static long make_status(const struct tree_node *node, struct text *text)
 {
     struct process_report p;
     struct thread_report t;
+    uint64_t queue, most;
     long ret = proc_thread(node, &t);
-    const char *capabilities = "000001ffffffffff";
 
     if (ret) {
         return ret;
     }
     report_process(&p);
-    text_put(text, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\n",
-             t.name, state_name(state_of(&t)), p.pid);
-    text_put(text, "Pid:\t%d\nPPid:\t1\nTracerPid:\t0\n", t.tid);
-    text_put(text, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\n", FD_MAX);
-    text_put(text, "Groups:\t \nNStgid:\t%d\nNSpid:\t%d\n", p.pid, t.tid);
+    text_put(text, "Name:\t%s\nUmask:\t0%03o\nState:\t%s\nTgid:\t%d\n", t.name,
+             p.umask, state_name(state_of(&t)), p.pid);
+    text_put(text, "Ngid:\t0\nPid:\t%d\nPPid:\t1\nTracerPid:\t0\n", t.tid);
+    put_ids(text, &t);
+    text_put(text, "NStgid:\t%d\nNSpid:\t%d\n", p.pid, t.tid);
     text_put(text, "NSpgid:\t%d\nNSsid:\t%d\n", p.pid, p.pid);
     put_memory(text);
-    text_put(text, "Threads:\t%d\nSigQ:\t0/1024\nSigPnd:\t%016lx\n",
-             p.n_threads, t.pending);
+    report_limit(PROC_LIMIT_SIGNALS, &queue, &most);
+    text_put(text, "Threads:\t%d\nSigQ:\t0/%lu\nSigPnd:\t%016lx\n", p.n_threads,
+             queue, t.pending);
     text_put(text, "ShdPnd:\t%016lx\nSigBlk:\t%016lx\n", p.pending, t.blocked);
     text_put(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", p.ignored, p.caught);
-    text_put(text, "CapInh:\t0000000000000000\nCapPrm:\t%s\nCapEff:\t%s\n",
-             capabilities, capabilities);
-    text_put(text, "CapBnd:\t%s\nCapAmb:\t0000000000000000\n", capabilities);
-    text_put(text, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n");
+    text_put(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n",
+             t.inheritable, t.permitted, t.usable);
+    text_put(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t%d\n",
+             t.bounding, t.ambient, t.no_new_privs);
+    text_put(text, "Seccomp:\t0\nSeccomp_filters:\t0\n");
     text_put(text, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
     text_put(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
     text_put(text, "voluntary_ctxt_switches:\t0\n"
@@ -315,8 +333,11 @@ static long make_schedstat(const struct tree_node *node, struct text *text)
 
 static long make_personality(const struct tree_node *node, struct text *text)
 {
+    struct process_report process;
+
     (void)node;
-    text_put(text, "00000000\n");
+    report_process(&process);
+    text_put(text, "%08x\n", process.personality);
     return 0;
 }
 

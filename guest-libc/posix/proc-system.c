@@ -150,6 +150,16 @@ static long make_hostname(const struct tree_node *node, struct text *text)
     return 0;
 }
 
+static long make_domainname(const struct tree_node *node, struct text *text)
+{
+    struct process_report process;
+
+    (void)node;
+    report_process(&process);
+    text_put(text, "%s\n", process.domain);
+    return 0;
+}
+
 static void put_uuid(struct text *text, const uint8_t *bytes)
 {
     for (unsigned i = 0; i < UUID_BYTES; i++) {
@@ -242,7 +252,6 @@ static const struct constant constants[] = {
     CONSTANT("/proc/sys/kernel/ostype", "Linux"),
     CONSTANT("/proc/sys/kernel/osrelease", LINUX_RELEASE),
     CONSTANT("/proc/sys/kernel/version", LINUX_VERSION),
-    CONSTANT("/proc/sys/kernel/domainname", "(none)"),
     CONSTANT("/proc/sys/kernel/pid_max", "4194304"),
     CONSTANT("/proc/sys/kernel/threads-max", "16384"),
     CONSTANT("/proc/sys/kernel/cap_last_cap", "40"),
@@ -274,6 +283,7 @@ static const struct tree_made files[] = {
     { "/proc/filesystems", 0444, make_filesystems, NULL },
     { "/proc/cmdline", 0444, make_cmdline, NULL },
     { "/proc/sys/kernel/hostname", 0444, make_hostname, NULL },
+    { "/proc/sys/kernel/domainname", 0444, make_domainname, NULL },
     { "/proc/sys/kernel/random/uuid", 0444, make_uuid, NULL },
     { "/proc/sys/kernel/random/boot_id", 0444, make_boot_id, NULL },
 };

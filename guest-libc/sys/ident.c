@@ -18,6 +18,7 @@
 #define RANDOM_CHUNK 256u
 
 static uint32_t file_mask = 022;             /* umask(); lock */
+static uint32_t personality BULKY;           /* lock */
 static char domain[__NEW_UTS_LEN + 1] BULKY; /* lock */
 static bool domain_set BULKY;                /* lock */
 
@@ -119,7 +120,6 @@ static long ident_setdomainname(struct sys_args *args)
  * @test guest/programs/identity.c "a personality is kept" */
 static long ident_personality(struct sys_args *args)
 {
-    static uint32_t personality BULKY; /* lock */
     uint32_t old;
 
     lib_lock();
@@ -171,6 +171,19 @@ static long ident_getrandom(struct sys_args *args)
         done += n;
     }
     return done;
+}
+
+/**
+ * ident_report - what else there is to tell of the process
+ * @ret_report: its parts of it are filled in
+ *
+ * Context: lock held.
+ */
+void ident_report(struct process_report *ret_report)
+{
+    ret_report->umask = file_mask;
+    ret_report->personality = personality;
+    ret_report->domain = domain_set ? domain : "(none)";
 }
 
 /* @linux call umask

@@ -113,7 +113,13 @@ struct thread_report {
     int tid;
     bool sleeps;
     char name[THREAD_NAME_BYTES];
-    uint64_t blocked, pending; /* signals */
+    uint64_t blocked, pending;  /* signals */
+    uint32_t user[4], group[4]; /* real, effective, saved, of files */
+    const uint32_t *groups;     /* good while the lock is held */
+    uint32_t n_groups;
+    uint64_t inheritable, permitted, usable, bounding, ambient;
+    int nice;
+    bool no_new_privs;
 };
 /* The thread with the least number from @tid on: false if there is none.
  * Context: lock held. */
@@ -126,6 +132,8 @@ struct process_report {
     int pid, n_threads;
     uint64_t pending, ignored, caught; /* signals */
     uint64_t heap_start, heap_end;     /* of brk() */
+    uint32_t umask, personality;
+    const char *domain; /* of NIS */
 };
 /* Context: lock held. */
 void report_process(struct process_report *ret_report);

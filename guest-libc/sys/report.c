@@ -14,6 +14,33 @@ static struct thread *find(int tid)
     return t;
 }
 
+static void tell_ids(const struct ids *ids, uint32_t to[4])
+{
+    to[0] = ids->real;
+    to[1] = ids->effective;
+    to[2] = ids->saved;
+    to[3] = ids->files;
+}
+
+static void tell_rights(const struct thread *t, struct thread_report *r)
+{
+    const struct creds *c = &t->creds;
+
+    tell_ids(&c->user, r->user);
+    tell_ids(&c->group, r->group);
+    if (c->groups) {
+        r->groups = c->groups->id;
+        r->n_groups = c->groups->count;
+    }
+    r->inheritable = c->inheritable;
+    r->permitted = c->permitted;
+    r->usable = c->usable;
+    r->bounding = c->bounding;
+    r->ambient = c->ambient;
+    r->nice = t->nice;
+    r->no_new_privs = t->no_new_privs;
+}
+
 /**
  * report_thread - tell of a thread
  * @tid: the least number it may have
@@ -41,6 +68,7 @@ bool report_thread(int tid, struct thread_report *ret_report)
         .pending = best->signals.pending,
     };
     memcpy(ret_report->name, best->name, sizeof(best->name));
+    tell_rights(best, ret_report);
     return true;
 }
 
@@ -93,5 +121,6 @@ void report_process(struct process_report *ret_report)
             r.ignored |= SIGNAL_BIT(sig);
         }
     }
+    ident_report(&r);
     *ret_report = r;
 }

@@ -144,6 +144,9 @@ long sigframe_push(struct thread *t, struct sys_context *context,
 long sigframe_pop(struct thread *t, uint64_t user_rsp,
                   struct sys_context *ret_context, uint64_t *ret_mask);
 
+/* ident.c's part of what /proc tells. Lock held. */
+void ident_report(struct process_report *ret_report);
+
 /* Threads */
 struct thread *thread_new(void);
 /* The program's thread of that number, or NULL. Lock held. */

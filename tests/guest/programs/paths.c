@@ -458,6 +458,42 @@ static void test_writable(void)
     close(p[1]);
 }
 
+static void test_map(void)
+{
+    int fd = open(self, O_RDONLY), dir = open("/", O_RDONLY), p[2];
+    int null = open("/dev/null", O_WRONLY);
+    char *a = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 4096);
+    char *b = mmap(NULL, 100, PROT_READ, MAP_SHARED, fd, 0), *end, head[4];
+    struct stat st;
+    off_t last;
+
+    fstat(fd, &st);
+    last = (st.st_size - 1) / 4096 * 4096;
+    end = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, last);
+    pread(fd, head, 4, 4096);
+    tap_ok(a != MAP_FAILED && !memcmp(a, head, 4) && (a[0]++, 1) &&
+               pread(fd, head, 4, 4096) == 4 && a[0] != head[0] &&
+               b != MAP_FAILED && !memcmp(b + 1, "ELF", 3) &&
+               end != MAP_FAILED && (st.st_size % 4096 == 0 || end[4095] == 0),
+           "a file is mapped");
+    munmap(a, 8192), munmap(b, 4096), munmap(end, 4096);
+    pipe(p);
+    tap_ok(mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 1) == MAP_FAILED &&
+               errno == EINVAL &&
+               mmap(NULL, 1, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED &&
+               errno == EACCES &&
+               mmap(NULL, 1, PROT_READ, MAP_PRIVATE, null, 0) == MAP_FAILED &&
+               errno == EACCES &&
+               mmap(NULL, 1, PROT_READ, MAP_PRIVATE, dir, 0) == MAP_FAILED &&
+               errno == ENODEV &&
+               mmap(NULL, 1, PROT_READ, MAP_PRIVATE, p[0], 0) == MAP_FAILED &&
+               errno == ENODEV &&
+               mmap(NULL, 1, PROT_READ, MAP_PRIVATE, -1, 0) == MAP_FAILED &&
+               errno == EBADF,
+           "what cannot be mapped");
+    close(fd), close(dir), close(null), close(p[0]), close(p[1]);
+}
+
 int main(void)
 {
     readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -473,5 +509,6 @@ int main(void)
     test_access();
     test_statfs();
     test_writable();
+    test_map();
     return tap_done();
 }

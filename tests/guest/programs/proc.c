@@ -260,6 +260,36 @@ static void test_stat(void)
            "stat: where the code and the stack are");
 }
 
+static void test_rights(void)
+{
+    unsigned real, effective, saved, files, u[3], g[3];
+    int good;
+
+    umask(027);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    setpriority(PRIO_PROCESS, 0, 5);
+    getresuid(&u[0], &u[1], &u[2]);
+    getresgid(&g[0], &g[1], &g[2]);
+    slurp("/proc/self/status");
+    good = sscanf(value("Uid"), "%u %u %u %u", &real, &effective, &saved,
+                  &files) == 4 &&
+           real == u[0] && effective == u[1] && saved == u[2] && files == u[1];
+    tap_ok(good &&
+               sscanf(value("Gid"), "%u %u %u", &real, &effective, &saved) ==
+                   3 &&
+               real == g[0] && effective == g[1] && saved == g[2] &&
+               value("Groups") && value("CapEff") && value("CapBnd"),
+           "status: users and groups");
+    tap_ok(number("Umask") == 27 && number("NoNewPrivs") == 1,
+           "status: umask and no new privileges");
+    syscall(SYS_personality, 0x40000L);
+    tap_ok(slurp("/proc/self/personality") == 9 && !strcmp(text, "00040000\n"),
+           "personality is what was set");
+    syscall(SYS_personality, 0L);
+    slurp("/proc/self/stat");
+    tap_ok(stat_field(19) == 5, "stat: the nice value");
+}
+
 static void test_limits(void)
 {
     struct rlimit files, stack;
@@ -638,6 +668,7 @@ int main(int argc, char **argv)
     test_stack_bounds();
     test_status();
     test_stat();
+    test_rights();
     test_limits();
     test_arguments(argv);
     test_small();

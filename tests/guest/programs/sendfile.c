@@ -225,6 +225,16 @@ static void test_places(void)
                error_of(syscall(SYS_preadv2, file, iov, 1, 4L, 0L, 1 << 20)) ==
                    EOPNOTSUPP,
            "preadv2 and pwritev2 at the position");
+    lseek(file, 40, SEEK_SET);
+    tap_ok(readv(file, iov, 2) == 8 && !memcmp(b, file_bytes + 44, 4) &&
+               writev(p[1], iov, 2) == 8 && read(p[0], b, 4) == 4 &&
+               !memcmp(b, file_bytes + 40, 4) &&
+               error_of(syscall(SYS_readv, file, iov, -1)) == EINVAL &&
+               error_of(syscall(SYS_readv, file, iov, 1025)) == EINVAL &&
+               error_of(syscall(SYS_readv, file, 1, 1)) == EFAULT &&
+               error_of(writev(-1, iov, 1)) == EBADF &&
+               readv(file, iov, 0) == 0,
+           "readv and writev");
     tap_ok(lseek(file, -5, SEEK_END) == (off_t)file_len - 5 &&
                error_of(lseek(file, -1, SEEK_SET)) == EINVAL &&
                error_of(lseek(file, 0, 99)) == EINVAL &&
@@ -257,7 +267,12 @@ static void test_sync(void)
                posix_fadvise(-1, 0, 0, POSIX_FADV_NORMAL) == EBADF &&
                readahead(file, 0, 4096) == 0 &&
                error_of(readahead(p[0], 0, 1)) == EINVAL &&
-               error_of(readahead(null, 0, 1)) == EBADF,
+               error_of(readahead(null, 0, 1)) == EBADF &&
+               sync_file_range(file, 0, 10, 7) == 0 &&
+               error_of(sync_file_range(file, 0, 10, 8)) == EINVAL &&
+               error_of(sync_file_range(file, -1, 10, 0)) == EINVAL &&
+               error_of(sync_file_range(p[1], 0, 0, 0)) == ESPIPE &&
+               error_of(sync_file_range(-1, 0, 0, 0)) == EBADF,
            "advice");
     close(p[0]), close(p[1]), close(dir), close(sock), close(null);
 }

@@ -493,7 +493,8 @@ long report_rename(int tid, const char *name)
 
 void report_process(struct process_report *ret_report)
 {
-    *ret_report = (struct process_report){ .pid = 1, .n_threads = 1 };
+    *ret_report =
+        (struct process_report){ .pid = 1, .n_threads = 1, .domain = "" };
 }
 
 void report_limit(uint32_t resource, uint64_t *ret_now, uint64_t *ret_max)

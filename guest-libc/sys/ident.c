@@ -28,6 +28,12 @@ static long ident_zero(struct sys_args *args)
     return 0;
 }
 
+/* @linux call getpid getppid
+ * @test guest/programs/identity.c "the process is its first thread"
+ * @linux call getpgrp getpgid getsid setsid setpgid - the one process leads
+ * its group and session; who makes it do so is told yes
+ * @test guest/programs/identity.c "it leads its group"
+ * @test guest/programs/identity.c "in a session" */
 static long ident_pid(struct sys_args *args)
 {
     (void)args;
@@ -131,6 +137,8 @@ static long ident_personality(struct sys_args *args)
     return old;
 }
 
+/* @linux call sysinfo - no loads, one process
+ * @test guest/programs/identity.c "the machine has memory" */
 static long ident_sysinfo(struct sys_args *args)
 {
     struct sysinfo info;

@@ -260,6 +260,8 @@ static bool thread_limit_reached(void)
 }
 
 /* clone(flags, stack, parent_tid, child_tid, tls): threads only, no fork */
+/* @linux call clone - threads only: what fork() asks for is ENOSYS
+ * @test guest/programs/threads.c "threads start" */
 static long thread_clone(struct sys_args *args)
 {
     uint64_t flags = args->arg[0];
@@ -362,6 +364,8 @@ static long thread_exit_group(struct sys_args *args)
     process_end(args->arg[0] & 0xff);
 }
 
+/* @linux call set_tid_address gettid
+ * @test guest/programs/identity.c "where the thread's number is cleared" */
 static long thread_set_tid_address(struct sys_args *args)
 {
     struct thread *t = thread_self();
@@ -378,6 +382,8 @@ static long thread_gettid(struct sys_args *args)
     return thread_tid();
 }
 
+/* @linux call clone3 rseq membarrier - not served: ENOSYS, C libraries do
+ * without */
 static long thread_enosys(struct sys_args *args)
 {
     (void)args;
@@ -388,6 +394,8 @@ static long thread_enosys(struct sys_args *args)
 #define ARCH_GET_FS 0x1003
 
 /* GS is the library's: a program that wants it is refused. */
+/* @linux call arch_prctl - FS only: GS is the library's, EINVAL
+ * @test guest/programs/threads.c "each keeps its own thread-local variable" */
 static long thread_arch_prctl(struct sys_args *args)
 {
     struct thread *t = thread_self();

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 #include "tap.h"
 
@@ -345,8 +346,27 @@ static void test_process_options(void)
            "random bytes of an unknown kind");
 }
 
+static void test_numbers(void)
+{
+    struct sysinfo info;
+
+    tap_ok(getpid() == syscall(SYS_gettid) && getppid() > 0,
+           "the process is its first thread");
+    tap_ok(setpgid(0, 0) == 0 && getpgrp() == getpid() &&
+               getpgid(0) == getpid() && getpgid(getpid()) == getpid() &&
+               fails(getpgid(0x3ffffff), ESRCH),
+           "it leads its group");
+    tap_ok(getsid(0) > 0 && getsid(getpid()) == getsid(0) &&
+               fails(getsid(0x3ffffff), ESRCH),
+           "in a session");
+    tap_ok(sysinfo(&info) == 0 && info.totalram > 0 && info.freeram > 0 &&
+               info.procs > 0 && fails(syscall(SYS_sysinfo, BAD), EFAULT),
+           "the machine has memory");
+}
+
 int main(void)
 {
+    test_numbers();
     test_process_options();
     apart(test_root);
     apart(test_thread_options);

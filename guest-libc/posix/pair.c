@@ -17,6 +17,7 @@ struct pair {
     struct pair *peer; /* NULL: closed */
     struct bytes rx;   /* what the peer wrote */
     uint32_t lone;     /* SOCK_*: never had a peer */
+    struct pair_who maker;
     bool rx_end, tx_end;
     int error; /* positive errno, reported once */
     struct sock_options opt;
@@ -212,17 +213,33 @@ struct sock_options *pair_options(struct pair *p)
 }
 
 /**
- * pair_credentials() - who is at the other end
- * @ret_pid: process
- * @ret_uid: user
- * @ret_gid: group
+ * pair_caller() - who calls
  *
- * It is this process: nobody else can be given an end.
+ * Nobody but this process can be given an end, so whoever sends is this one.
+ *
+ * Return: the calling thread's process, user and group.
+ * Context: a thread of the program.
  */
-void pair_credentials(int32_t *ret_pid, int32_t *ret_uid, int32_t *ret_gid)
+struct pair_who pair_caller(void)
 {
-    *ret_pid = FIRST_TID;
-    *ret_uid = *ret_gid = 0;
+    const struct creds *creds = &thread_self()->creds;
+
+    return (struct pair_who){
+        .pid = FIRST_TID,
+        .uid = (int32_t)creds->user.effective,
+        .gid = (int32_t)creds->group.effective,
+    };
+}
+
+/**
+ * pair_maker() - who made a socketpair, and so is at its other end
+ * @p: one end
+ *
+ * Return: nobody, if it never had a peer.
+ */
+struct pair_who pair_maker(const struct pair *p)
+{
+    return p->lone ? (struct pair_who){ 0, -1, -1 } : p->maker;
 }
 
 /**
@@ -332,6 +349,7 @@ long pair_sys_socketpair(struct sys_args *a)
     if (one && two) {
         one->peer = two;
         two->peer = one;
+        one->maker = two->maker = pair_caller();
         files[0] = &one->file;
         files[1] = &two->file;
         ret = fd_open_pair(files, type, a->arg[3]);

@@ -17,8 +17,12 @@ long pair_open(uint32_t type, uint32_t protocol, uint32_t flags);
 /* SOCK_* of such a one, 0: it is an end of a socketpair. */
 uint32_t pair_lone(const struct pair *p);
 int pair_take_error(struct file *file);
-/* Who is at the other end. */
-void pair_credentials(int32_t *ret_pid, int32_t *ret_uid, int32_t *ret_gid);
+/* As struct ucred of Linux. */
+struct pair_who {
+    int32_t pid, uid, gid;
+};
+struct pair_who pair_caller(void);
+struct pair_who pair_maker(const struct pair *p);
 /* Bytes, 0 at the end, -EAGAIN; @peek leaves them. */
 long pair_recv(struct pair *p, struct uio *uio, bool peek);
 /* How many bytes wait; whether no others will come. */

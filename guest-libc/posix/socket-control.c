@@ -205,11 +205,8 @@ static long put_packet(struct control_room *room,
 
 static long put_credentials(struct control_room *room)
 {
-    struct {
-        int32_t pid, uid, gid;
-    } who;
+    struct pair_who who = pair_caller();
 
-    pair_credentials(&who.pid, &who.uid, &who.gid);
     return put_one(room, SOL_SOCKET, SCM_CREDENTIALS_TYPE, &who, sizeof(who));
 }
 

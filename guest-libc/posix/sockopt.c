@@ -25,11 +25,6 @@
 #define RCVTIMEO_NEW      66
 #define SNDTIMEO_NEW      67
 
-/* struct ucred is hidden without extensions. */
-struct credentials {
-    int32_t pid, uid, gid;
-};
-
 /* -- set ------------------------------------------------------------------------ */
 
 /* Doubled, as on Linux: what keeping the bytes costs counts, too. */
@@ -295,13 +290,12 @@ static void get_linger(struct sockopt_call *c)
     c->len_bytes = sizeof(linger);
 }
 
-/* Nobody but this process is at the other end of a socketpair. */
 static void get_peer(struct sockopt_call *c)
 {
-    struct credentials who = { 0, -1, -1 };
+    struct pair_who who = { 0, -1, -1 };
 
-    if (c->socket.pair && !pair_lone(c->socket.pair)) {
-        pair_credentials(&who.pid, &who.uid, &who.gid);
+    if (c->socket.pair) {
+        who = pair_maker(c->socket.pair);
     }
     memcpy(c->bytes, &who, sizeof(who));
     c->len_bytes = sizeof(who);

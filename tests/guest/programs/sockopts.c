@@ -435,6 +435,29 @@ static void test_wrong(void)
            "no socket");
 }
 
+/* Who makes a socketpair is told, not who he has become. */
+static void test_maker(void)
+{
+    struct ucred who = { 0 };
+    socklen_t len = sizeof(who);
+    uid_t uid = geteuid();
+    int fds[2];
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+    /* Who is not root stays who he is. */
+    if (seteuid(12345)) {
+        errno = 0;
+    }
+    tap_ok(getsockopt(fds[0], SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+               who.uid == uid,
+           "SO_PEERCRED: who made it");
+    if (seteuid(uid)) {
+        errno = 0;
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* A connection begins with what its listener was given. */
 static void test_inherited(void)
 {
@@ -491,5 +514,6 @@ int main(void)
     test_connection();
     test_wrong();
     test_inherited();
+    test_maker();
     return tap_done();
 }

@@ -15,7 +15,10 @@
 
 #define CONTEXT_1_USED 2u /* in ublock.context_used */
 
-#define FAULT_PRESENT  1u /* page fault error: the page was there */
+/* Page fault error: the page was there; a write; an instruction. */
+#define FAULT_PRESENT  1u
+#define FAULT_WRITE    2u
+#define FAULT_EXEC     16u
 
 enum {
     VECTOR_DIVIDE = 0,
@@ -91,6 +94,27 @@ static const struct fault {
     [VECTOR_SIMD] = { SIGFPE, 0 },
 };
 
+/*
+ * The right was missing, or the page.  One that was never touched is not there
+ * for the CPU, whatever its rights: the list of mappings knows.
+ */
+static int page_code(const struct sys_context *c)
+{
+    uint32_t need = c->error & FAULT_WRITE  ? SYS_PROT_WRITE
+                    : c->error & FAULT_EXEC ? SYS_PROT_EXEC
+                                            : SYS_PROT_READ;
+    struct sys_area area;
+
+    if (c->error & FAULT_PRESENT) {
+        return SEGV_ACCERR;
+    }
+    if (prim_areas(c->cr2, &area, 1) == 1 && area.start <= c->cr2 &&
+        c->cr2 < USER_END && !(area.prot & need)) {
+        return SEGV_ACCERR;
+    }
+    return SEGV_MAPERR;
+}
+
 /* All that is not in the table (#GP, #OF, #BR) is SIGSEGV of no address. */
 static int fault_signal(const struct sys_context *c, struct signal_info *info)
 {
@@ -113,7 +137,7 @@ static int fault_signal(const struct sys_context *c, struct signal_info *info)
         info->value = c->rip;
         break;
     case VECTOR_PAGE:
-        info->code = c->error & FAULT_PRESENT ? SEGV_ACCERR : SEGV_MAPERR;
+        info->code = page_code(c);
         info->value = c->cr2;
         break;
     default:

@@ -165,10 +165,33 @@ static void test_flags(void)
     tap_ok(seen >= 5, "so that one can step over a call");
 }
 
+static char *map(int prot)
+{
+    return mmap(NULL, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Pages that nobody has touched: the CPU knows nothing of them. */
+static void test_untouched(void)
+{
+    char *page = map(PROT_NONE);
+
+    TRY((void)*(volatile char *)page);
+    tap_ok(was(SIGSEGV, SEGV_ACCERR, 14), "a page without rights: SEGV_ACCERR");
+    munmap(page, 4096);
+    TRY((void)*(volatile char *)page);
+    tap_ok(was(SIGSEGV, SEGV_MAPERR, 14), "once unmapped: SEGV_MAPERR");
+    page = map(PROT_READ);
+    TRY(*(volatile char *)page = 1);
+    tap_ok(was(SIGSEGV, SEGV_ACCERR, 14), "a write where one may read");
+    page = map(PROT_READ | PROT_WRITE);
+    TRY(((void (*)(void))page)());
+    tap_ok(was(SIGSEGV, SEGV_ACCERR, 14),
+           "a jump where one may read and write");
+}
+
 static void test_memory(void)
 {
-    char *page =
-        mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page = map(PROT_READ);
 
     TRY(*(volatile char *)0x1234 = 1);
     tap_ok(was(SIGSEGV, SEGV_MAPERR, 14) && seen_addr == 0x1234,
@@ -357,6 +380,7 @@ int main(void)
     test_instructions();
     test_flags();
     test_memory();
+    test_untouched();
     test_alignment();
     test_floats();
     test_go_on();

@@ -486,14 +486,7 @@ long dgram_errno(struct dgram *d, err_t err)
     }
 }
 
-/**
- * dgram_pbuf() - memory for a datagram that is to be sent
- * @len_bytes: its length
- *
- * Return: a chain, with room for headers before it; NULL without memory.
- * Context: lock held.
- */
-struct pbuf *dgram_pbuf(size_t len_bytes)
+static struct pbuf *dgram_pieces(size_t len_bytes)
 {
     size_t n = len_bytes < DGRAM_PIECE ? len_bytes : DGRAM_PIECE;
     struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)n, PBUF_RAM);
@@ -509,6 +502,22 @@ struct pbuf *dgram_pbuf(size_t len_bytes)
         }
         pbuf_cat(p, more);
     }
+    return p;
+}
+
+/**
+ * dgram_pbuf() - memory for a datagram that is to be sent
+ * @len_bytes: its length
+ *
+ * Return: a chain, with room for headers before it; NULL without memory.
+ * Context: lock held.
+ */
+struct pbuf *dgram_pbuf(size_t len_bytes)
+{
+    enum heap_use before = heap_net_use(HEAP_WRITTEN);
+    struct pbuf *p = dgram_pieces(len_bytes);
+
+    heap_net_use(before);
     return p;
 }
 

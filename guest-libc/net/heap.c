@@ -16,7 +16,9 @@
  *
  * lwIP's part is counted and limited: with many slow readers its queues would
  * otherwise take the program's memory.  At the limit it does without: a frame
- * is dropped as on a busy wire, a write is told to wait.
+ * is dropped as on a busy wire, a write is told to wait.  Writes meet it first,
+ * then data and SYNs that come in, and last acknowledgements: they are what
+ * gives memory back.
  */
 #include <string.h>
 #include "guest-libc/net/heap.h"
@@ -73,6 +75,7 @@ struct heap_region {
 
 static struct heap_header *heap_free_lists[HEAP_CLASSES];
 static struct heap_region heap_small, heap_large;
+static enum heap_use net_use;
 static size_t net_used_bytes, net_limit_bytes = HEAP_NET_DEFAULT;
 
 static unsigned class_of(size_t len_bytes)
@@ -148,6 +151,27 @@ void *heap_zalloc(size_t len_bytes)
 }
 
 /**
+ * heap_net_use() - what lwIP takes memory for from now on
+ * @use: for what
+ *
+ * Return: for what it took it before.
+ * Context: lock held.
+ */
+enum heap_use heap_net_use(enum heap_use use)
+{
+    enum heap_use before = net_use;
+
+    net_use = use;
+    return before;
+}
+
+/* Eighths of the limit, by use. */
+static size_t net_limit_now(void)
+{
+    return net_limit_bytes / 8 * (8 - net_use);
+}
+
+/**
  * heap_alloc_net() - an object of lwIP, counted against its limit
  * @len_bytes: its size
  *
@@ -160,7 +184,7 @@ void *heap_alloc_net(size_t len_bytes)
     void *object;
 
     if (class == HEAP_CLASSES ||
-        net_used_bytes + heap_class_bytes[class] > net_limit_bytes) {
+        net_used_bytes + heap_class_bytes[class] > net_limit_now()) {
         return NULL;
     }
     object = object_take(class, true);

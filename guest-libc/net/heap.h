@@ -12,6 +12,22 @@
 void *heap_zalloc(size_t len_bytes);
 void heap_free(void *object);
 
+/*
+ * What lwIP takes memory for.  Each has less of the limit than the one before:
+ * what waits for a peer or the program never keeps out what would free it.
+ *
+ *  CONTROL   acknowledgements, ours and the peers', and all that is passing
+ *  RECEIVED  data and connections that the program has to take
+ *  WRITTEN   data that peers have to take
+ */
+enum heap_use {
+    HEAP_CONTROL,
+    HEAP_RECEIVED,
+    HEAP_WRITTEN,
+};
+
+/* From now on lwIP takes memory for this; return: for what before. */
+enum heap_use heap_net_use(enum heap_use use);
 /* lwIP's share: it may not take more than heap_net_limit() allows. */
 void *heap_alloc_net(size_t len_bytes);
 void *heap_calloc_net(size_t count, size_t len_bytes);

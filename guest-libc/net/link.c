@@ -277,8 +277,34 @@ bool link_is_ours(uint32_t address)
     return !address || (address & 0xff) == 127 || address == net_address();
 }
 
+/*
+ * What a frame's memory is for: all but what acknowledges and no more waits for
+ * the program, or may.
+ */
+static enum heap_use use_of(const uint8_t *frame, uint32_t len_bytes)
+{
+    const uint8_t *ip = frame + LINK_HEADER;
+    uint32_t ip_bytes, total;
+
+    if (!is_type(frame, ETHTYPE_IP)) {
+        return HEAP_CONTROL;
+    }
+    if (len_bytes < LINK_HEADER + IP_HLEN + TCP_HLEN || ip[9] != IP_PROTO_TCP) {
+        return HEAP_RECEIVED;
+    }
+    ip_bytes = (ip[0] & 15) * 4;
+    total = ip[2] << 8 | ip[3];
+    if (LINK_HEADER + ip_bytes + TCP_HLEN > len_bytes ||
+        (ip[ip_bytes + 13] & (TCP_SYN | TCP_ACK)) == TCP_SYN ||
+        ip_bytes + (ip[ip_bytes + 12] >> 4) * 4 < total) {
+        return HEAP_RECEIVED;
+    }
+    return HEAP_CONTROL;
+}
+
 static void frame_deliver(const uint8_t *data, uint32_t len_bytes)
 {
+    enum heap_use before;
     struct pbuf *p;
 
     if (len_bytes < LINK_HEADER || len_bytes > CKPT_FRAME_MAX) {
@@ -292,7 +318,9 @@ static void frame_deliver(const uint8_t *data, uint32_t len_bytes)
         clock_fragment();
     }
     /* Without memory the frame is lost as on a busy wire. */
+    before = heap_net_use(use_of(data, len_bytes));
     p = pbuf_alloc(PBUF_RAW, (u16_t)len_bytes, PBUF_RAM);
+    heap_net_use(before);
     if (!p) {
         return;
     }

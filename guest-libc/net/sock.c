@@ -625,6 +625,16 @@ long sock_recv(struct sock *s, struct uio *uio, uint32_t how)
     return taken ? (long)taken : ret;
 }
 
+/* From sock_piece into segments. */
+static bool sock_queue(struct sock *s, size_t len_bytes, u8_t flags)
+{
+    enum heap_use before = heap_net_use(HEAP_WRITTEN);
+    err_t err = tcp_write(s->pcb, sock_piece, (u16_t)len_bytes, flags);
+
+    heap_net_use(before);
+    return err == ERR_OK;
+}
+
 static long send_check(struct sock *s)
 {
     if (s->error) {
@@ -676,7 +686,7 @@ long sock_send(struct sock *s, struct uio *uio, bool more)
         if (more || uio->left_bytes) {
             flags |= TCP_WRITE_FLAG_MORE;
         }
-        if (tcp_write(s->pcb, sock_piece, (u16_t)n, flags) != ERR_OK) {
+        if (!sock_queue(s, n, flags)) {
             *uio = before;
             s->tx_starved = true;
             ret = -EAGAIN;

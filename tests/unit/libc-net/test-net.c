@@ -152,6 +152,33 @@ static void test_heap(void)
     heap_net_limit(8 << 20);
 }
 
+/* Fill what writes may have, then what may be received. */
+static void test_heap_shares(void)
+{
+    static const enum heap_use order[] = { HEAP_WRITTEN, HEAP_RECEIVED,
+                                           HEAP_CONTROL };
+    size_t used = heap_net_used();
+    GPtrArray *all = g_ptr_array_new_with_free_func(heap_free);
+
+    heap_net_limit(used + (1 << 20));
+    for (unsigned i = 0; i < G_N_ELEMENTS(order); i++) {
+        enum heap_use before = heap_net_use(order[i]);
+        guint n = all->len;
+        void *object;
+
+        g_assert_cmpint(before, ==, HEAP_CONTROL);
+        while ((object = heap_alloc_net(1500))) {
+            g_ptr_array_add(all, object);
+        }
+        /* Each finds room where the one before found none. */
+        g_assert_cmpuint(all->len, >, n);
+        heap_net_use(before);
+    }
+    g_ptr_array_free(all, true);
+    g_assert_cmpuint(heap_net_used(), ==, used);
+    heap_net_limit(8 << 20);
+}
+
 static void test_echo_clean(void)
 {
     long fd;
@@ -717,6 +744,7 @@ int main(int argc, char **argv)
     sim_start(NULL);
     g_test_add_func("/libc/net/checksum", test_checksum);
     g_test_add_func("/libc/net/heap", test_heap);
+    g_test_add_func("/libc/net/heap-shares", test_heap_shares);
     g_test_add_func("/libc/net/echo/clean", test_echo_clean);
     g_test_add_func("/libc/net/echo/bad-wire", test_echo_bad_wire);
     g_test_add_func("/libc/net/connect/lossy", test_connect_lossy);

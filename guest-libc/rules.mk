@@ -80,6 +80,13 @@ $(LIBOS_B)/vdso.so: guest-libc/start/vdso/vdso.c guest-libc/start/vdso/vdso.lds 
 		-Wl,-T,guest-libc/start/vdso/vdso.lds -o $@ $<
 	$(Q)strip -s $@
 
+# --- the page that says what of Linux is served ------------------------------
+
+docs/linux.md: scripts/linux-doc $(wildcard guest-libc/*/*.c)
+	$(call say,DOC,$@)
+	$(Q)scripts/linux-doc -o $@
+
+ALL += docs/linux.md
 ALL += $(LIBOS_B)/libsluiceos.elf $(LIBOS_B)/sluice-linux
 INSTALL_LIBEXEC += $(LIBOS_B)/libsluiceos.elf
 

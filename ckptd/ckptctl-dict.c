@@ -39,11 +39,11 @@ void ckptctl_dict_add_list(GVariantDict *dict, const char *key, char **list)
  * ckptctl_dict_add_number() - an option that takes a number
  * @dict: to be sent
  * @key: its name
- * @value: negative: not given
+ * @value: or CKPTCTL_NOT_GIVEN; ckptctl_parse() has refused what is negative
  */
 void ckptctl_dict_add_number(GVariantDict *dict, const char *key, gint value)
 {
-    if (value >= 0) {
+    if (value != CKPTCTL_NOT_GIVEN) {
         g_variant_dict_insert(dict, key, "u", (guint)value);
     }
 }

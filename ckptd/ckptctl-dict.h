@@ -7,6 +7,9 @@
 
 #include <glib.h>
 
+/* What a number is before a verb's options are parsed. */
+#define CKPTCTL_NOT_GIVEN G_MININT
+
 void ckptctl_dict_add_text(GVariantDict *dict, const char *key,
                            const char *value);
 void ckptctl_dict_add_list(GVariantDict *dict, const char *key, char **list);

@@ -6,6 +6,7 @@
 #define CKPTCTL_OPTIONS_H
 
 #include <glib.h>
+#include "ckptd/ckptctl-dict.h"
 
 /* Where a guest is in the world: of run and start. */
 struct ckptctl_net_options {
@@ -18,7 +19,7 @@ struct ckptctl_net_options {
     char *capture;
 };
 
-/* How checkpoints are taken: of run, start and adopt; -1 = not given. */
+/* How checkpoints are taken: of run, start and adopt. */
 struct ckptctl_pace_options {
     gint hold_mib;
     gint min_interval_us;
@@ -28,7 +29,8 @@ struct ckptctl_pace_options {
 
 #define CKPTCTL_PACE_INIT                                                      \
     {                                                                          \
-        .hold_mib = -1, .min_interval_us = -1, .max_interval_ms = -1           \
+        .hold_mib = CKPTCTL_NOT_GIVEN, .min_interval_us = CKPTCTL_NOT_GIVEN,   \
+        .max_interval_ms = CKPTCTL_NOT_GIVEN                                   \
     }
 
 void ckptctl_options_add(GArray *all, const GOptionEntry *entries);

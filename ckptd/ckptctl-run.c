@@ -409,7 +409,8 @@ static int start(struct ckptctl *ctl, const struct run_options *opt,
 int ckptctl_run(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
                 char **argv)
 {
-    struct run_options opt = { .memory_mib = -1, .pace = CKPTCTL_PACE_INIT };
+    struct run_options opt = { .memory_mib = CKPTCTL_NOT_GIVEN,
+                               .pace = CKPTCTL_PACE_INIT };
     int status = parse_run(ctl, verb, &opt, &argc, &argv);
     gboolean several;
 

@@ -313,6 +313,24 @@ static int parse(struct ckptctl *ctl, GOptionContext *context, int *argc,
     return -1;
 }
 
+/* No number that a verb takes may be negative: -1 or a status to exit with. */
+static int refuse_negative(const GOptionEntry *entry)
+{
+    for (; entry && entry->long_name; entry++) {
+        gint value = 0;
+
+        if (entry->arg == G_OPTION_ARG_INT) {
+            value = *(const gint *)entry->arg_data;
+        }
+        if (value < 0 && value != CKPTCTL_NOT_GIVEN) {
+            fprintf(stderr, "ckptctl: --%s: %d is negative\n", entry->long_name,
+                    value);
+            return CKPTCTL_USAGE;
+        }
+    }
+    return -1;
+}
+
 /**
  * ckptctl_parse() - parse what follows a verb
  * @ctl: gets the common options
@@ -356,6 +374,9 @@ int ckptctl_parse(struct ckptctl *ctl, const struct ckptctl_verb *verb,
         status = parse(ctl, context, argc, argv);
         (*argv)--;
         (*argc)++;
+    }
+    if (status < 0) {
+        status = refuse_negative(entries);
     }
     if (status < 0 && (*argc - 1 < min_args || *argc - 1 > max_args)) {
         fprintf(stderr, "usage: ckptctl %s %s; see ckptctl %s --help\n",

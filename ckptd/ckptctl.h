@@ -64,7 +64,7 @@ struct ckptctl_adopt {
 
 #define CKPTCTL_ADOPT_INIT                                                     \
     {                                                                          \
-        .memory_mib = -1, .pace = CKPTCTL_PACE_INIT                            \
+        .memory_mib = CKPTCTL_NOT_GIVEN, .pace = CKPTCTL_PACE_INIT             \
     }
 
 int ckptctl_parse(struct ckptctl *ctl, const struct ckptctl_verb *verb,

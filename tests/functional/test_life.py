@@ -175,6 +175,17 @@ class Life(SluiceTest):
         self.assertEqual(len(lives.read_text(encoding="ascii")), 1 + 5)
         self.daemon.environment.pop("SLUICE_QEMU")
 
+    def test_no_number_is_negative(self):
+        """`-m -5` is not "as if nothing had been said"."""
+        for words in (("run", "-m", "-5"), ("run", "-m", "-1"),
+                      ("run", "--hold", "-1"), ("run", "--max-interval", "-9"),
+                      ("adopt", "-m", "-1"), ("stop", "-t", "-1", "x")):
+            refused = self.daemon.try_ctl(
+                *words, *([PROGRAMS / "hello-musl"] if "run" in words else []))
+            self.assertEqual(refused.returncode, 2, words)
+            self.assertIn("is negative", refused.stderr, words)
+        self.assertEqual(self.daemon.json("ps"), [])
+
     def test_clear_errors(self):
         """Mistakes are refused with a reason, and leave no guest behind."""
         for words in (("status", "nobody"), ("run", "/no/such/program"),

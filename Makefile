@@ -13,7 +13,8 @@
 #   SANITIZE=1   ASan and UBSan for what runs on the host
 #   CFLAGS_EXTRA= LDFLAGS_EXTRA=   added for what runs on the host
 #   CCACHE=      compile without ccache
-#   QEMU_SRC= LWIP_SRC= REDIS_SRC=   upstream sources: a directory or tarball
+#   QEMU_SRC= LWIP_SRC= REDIS_SRC= MEMCACHED_SRC=   upstream sources: a
+#                directory or tarball
 #
 # For the rules.mk files:
 #   $(B) $(Q)              output directory; @ unless V=1
@@ -22,7 +23,7 @@
 #   $(QEMU)                the patched qemu-system-x86_64
 #   $(QEMU_TREE) $(QEMU_BUILD)   its source and build directories
 #   $(LWIP_TREE)           unpacked lwIP source   (depend on $(LWIP_STAMP))
-#   $(REDIS_SERVER)        static redis-server, in $(B)/guest-programs
+#   $(REDIS_SERVER), $(MEMCACHED)   static, in $(B)/guest-programs
 #   $(PYTHON) $(VENV)      Python with tests/requirements.txt
 #                                             (depend on $(VENV_STAMP))
 #   $(call say,CC,$@)      prints the short line of a quiet build

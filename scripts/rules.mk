@@ -21,9 +21,11 @@ recall = $(or $($(1)),$(shell cat build/upstream/$(2).from 2>/dev/null))
 $(call remember,QEMU_SRC,qemu)
 $(call remember,LWIP_SRC,lwip)
 $(call remember,REDIS_SRC,redis)
+$(call remember,MEMCACHED_SRC,memcached)
 override QEMU_SRC := $(call recall,QEMU_SRC,qemu)
 override LWIP_SRC := $(call recall,LWIP_SRC,lwip)
 override REDIS_SRC := $(call recall,REDIS_SRC,redis)
+override MEMCACHED_SRC := $(call recall,MEMCACHED_SRC,memcached)
 
 build/upstream/%.from:
 	$(Q)mkdir -p $(@D)
@@ -49,7 +51,7 @@ $(LWIP_STAMP): guest-libc/UPSTREAM build/upstream/lwip.from \
 REDIS_TREE := build/redis-src
 REDIS_SERVER := $(B)/guest-programs/redis-server
 
-$(REDIS_TREE)/src/redis-server: tests/data/UPSTREAM build/upstream/redis.from
+$(REDIS_TREE)/src/redis-server: tests/data/redis.upstream build/upstream/redis.from
 	$(Q)REDIS_SRC='$(REDIS_SRC)' scripts/fetch-upstreams redis \
 		build/upstream/redis
 	$(call say,REDIS,$@)
@@ -65,3 +67,31 @@ $(REDIS_SERVER): $(REDIS_TREE)/src/redis-server
 	$(Q)cp $< $@
 
 ALL += $(REDIS_SERVER)
+
+# --- memcached, for the guest: Debian's source with its own libevent ----------
+#
+# What autotools made came with the source. Its checks ask a memcached-debug what
+# it can do. glibc warns of each call by which a static program would load name
+# services.
+
+MEMCACHED_TREE := build/memcached-src
+MEMCACHED := $(B)/guest-programs/memcached
+
+$(MEMCACHED_TREE)/memcached: tests/data/memcached.upstream \
+		build/upstream/memcached.from
+	$(Q)MEMCACHED_SRC='$(MEMCACHED_SRC)' scripts/fetch-upstreams memcached \
+		build/upstream/memcached
+	$(call say,MEMCACHED,$@)
+	$(Q)rm -rf $(MEMCACHED_TREE)
+	$(Q)cp -RH build/upstream/memcached $(MEMCACHED_TREE)
+	$(Q)cd $(MEMCACHED_TREE) && { ./configure --disable-docs \
+		'CC=$(CCACHE) $(HOST_CC)' LDFLAGS=-static && env -u MAKEFLAGS \
+		-u MFLAGS nice $(MAKE) -j$(JOBS) ACLOCAL=: AUTOCONF=: AUTOMAKE=: \
+		AUTOHEADER=: memcached; } \
+		> $(abspath $(MEMCACHED_TREE)).log 2>&1 || \
+		{ tail -20 $(abspath $(MEMCACHED_TREE)).log; exit 1; }
+	$(Q)ln -sf memcached $(MEMCACHED_TREE)/memcached-debug
+
+$(MEMCACHED): $(MEMCACHED_TREE)/memcached
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@

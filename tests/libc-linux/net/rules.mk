@@ -26,5 +26,6 @@ GUEST_PROGRAMS += $(net-tests_PROGRAMS)
 
 CHECK_LIBC_LINUX += tests/libc-linux/net/check-net tests/libc-linux/net/check-tcp
 CHECK_LIBC_LINUX += tests/libc-linux/net/check-endings
+CHECK_LIBC_LINUX += tests/libc-linux/net/check-servers
 CHECK_LIBC_LINUX_DEPS += $(net-tests_PROGRAMS) $(B)/guest-libc/sluice-linux \
-	$(REDIS_SERVER)
+	$(REDIS_SERVER) $(MEMCACHED) $(RUST_SERVER)

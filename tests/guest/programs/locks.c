@@ -361,6 +361,22 @@ static void *count(void *arg)
     return NULL;
 }
 
+static void *hold_until_told(void *arg)
+{
+    uint32_t *told = arg;
+
+    pthread_mutex_lock(&mutex);
+    __atomic_store_n(told, 1, __ATOMIC_SEQ_CST);
+    until(told, 2);
+    pthread_mutex_unlock(&mutex);
+    return NULL;
+}
+
+/*
+ * The owner must not end while another one waits: Linux passes the lock on with
+ * FUTEX_OWNER_DIED, and glibc aborts if it sees that in a lock that is not
+ * robust.
+ */
 static void test_inheriting(void)
 {
     struct timespec end = { 1, 0 };
@@ -376,10 +392,11 @@ static void test_inheriting(void)
     }
     tap_ok(counter == 8000, "a mutex that inherits excludes");
     condition = 0;
-    pthread_create(&threads[0], NULL, hold_for_a_while, &condition);
+    pthread_create(&threads[0], NULL, hold_until_told, &condition);
     until(&condition, 1);
     tap_ok(pthread_mutex_timedlock(&mutex, &end) == ETIMEDOUT,
            "and a wait for it times out");
+    __atomic_store_n(&condition, 2, __ATOMIC_SEQ_CST);
     pthread_join(threads[0], NULL);
 }
 

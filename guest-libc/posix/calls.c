@@ -164,6 +164,11 @@ const struct sys_entry posix_calls[] = {
     { SYS_timerfd_settime,  "timerfd_settime",  timerfd_sys_settime },
     { SYS_timerfd_gettime,  "timerfd_gettime",  timerfd_sys_gettime },
 
+    { SYS_inotify_init,     "inotify_init",     inotify_sys_init },
+    { SYS_inotify_init1,    "inotify_init1",    inotify_sys_init1 },
+    { SYS_inotify_add_watch, "inotify_add_watch", inotify_sys_add_watch },
+    { SYS_inotify_rm_watch, "inotify_rm_watch", inotify_sys_rm_watch },
+
     { SYS_socket,           "socket",           socket_sys_socket },
     { SYS_bind,             "bind",             socket_sys_bind },
     { SYS_listen,           "listen",           socket_sys_listen },

@@ -68,6 +68,12 @@ long timerfd_sys_gettime(struct sys_args *a);
 long signalfd_sys_signalfd(struct sys_args *a);
 long signalfd_sys_signalfd4(struct sys_args *a);
 
+/* inotify.c */
+long inotify_sys_init(struct sys_args *a);
+long inotify_sys_init1(struct sys_args *a);
+long inotify_sys_add_watch(struct sys_args *a);
+long inotify_sys_rm_watch(struct sys_args *a);
+
 /* path.c */
 long path_sys_open(struct sys_args *a);
 long path_sys_openat(struct sys_args *a);

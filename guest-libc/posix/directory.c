@@ -8,6 +8,7 @@
  */
 #include <string.h>
 #include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/inotify.h"
 #include "guest-libc/posix/tree-file.h"
 
 #define DIR_BEGIN 2u
@@ -160,6 +161,7 @@ static long getdents_locked(struct file *file, bool old, uint64_t user_buf,
         return -ENOTDIR;
     }
     t = tree_file_of(file);
+    inotify_file(file, IN_ACCESS);
     while (list_at(t, &listed)) {
         ret = put_dirent(&listed, old, user_buf + done, room - done);
         if (ret < 0) {

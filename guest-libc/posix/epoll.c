@@ -159,7 +159,7 @@ static uint32_t epoll_events(struct file *file)
 }
 
 static const struct file_ops epoll_ops = {
-    .name = "eventpoll",
+    .name = "[eventpoll]",
     .mode = 0600,
     .events = epoll_events,
     .release = epoll_release,

@@ -78,7 +78,7 @@ static void counter_release(struct file *file)
 }
 
 static const struct file_ops eventfd_ops = {
-    .name = "eventfd",
+    .name = "[eventfd]",
     .mode = 0600,
     .events = counter_events,
     .read = counter_read,

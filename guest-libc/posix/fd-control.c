@@ -216,7 +216,8 @@ static long tree_ioctl(struct file *file, uint32_t request, uint64_t user_arg)
 
     switch (request) {
     /* @linux ioctl FIONREAD FIGETBSZ FIOQSIZE
-     * @test guest/programs/devices.c "requests of a regular file" */
+     * @test guest/programs/devices.c "requests of a regular file"
+     * @test guest/programs/inotify.c "FIONREAD counts whole events" */
     case LINUX_FIGETBSZ:
         return copy_to_user(user_arg, &value, sizeof(value));
     case LINUX_FIONREAD:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* file.c - open files: references, events, names */
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/inotify.h"
 #include "guest-libc/posix/locks.h"
 #include "guest-libc/posix/text.h"
 #include "guest-libc/posix/tree-file.h"
@@ -52,6 +53,7 @@ void file_release(struct file *file)
     epoll_forget(file);
     locks_released(file);
     lib_assert(list_empty(&file->waiters));
+    inotify_closed(file);
     file->ops->release(file);
 }
 
@@ -83,7 +85,7 @@ long file_name(struct file *file, char *to, size_t room)
     case LINUX_S_IFCHR:
         return text_line(to, room, "/dev/null"); /* that is how it reads */
     default:
-        return text_line(to, room, "anon_inode:[%s]", file->ops->name);
+        return text_line(to, room, "anon_inode:%s", file->ops->name);
     }
 }
 

@@ -3,7 +3,17 @@
 #include "guest-libc/net/net.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/inotify.h"
 #include "guest-libc/posix/tree-file.h"
+
+/* To those that watch a read of nothing is one only if it had a vector. */
+static long read_result(struct file *file, const struct uio *uio, long ret)
+{
+    if (ret > 0 || (!ret && uio->is_vector)) {
+        inotify_file(file, IN_ACCESS);
+    }
+    return ret;
+}
 
 /**
  * file_read() - read, waiting for the first bytes
@@ -17,7 +27,8 @@
 long file_read(struct file *file, struct uio *uio, bool nonblock)
 {
     uint64_t deadline_ns = SYS_FOREVER;
-    long ret, waited;
+    bool held = false;
+    long ret;
 
     if ((file->flags & O_ACCMODE) == O_WRONLY) {
         return -EBADF;
@@ -27,20 +38,23 @@ long file_read(struct file *file, struct uio *uio, bool nonblock)
     }
     nonblock |= file->flags & O_NONBLOCK;
     for (;;) {
-        ret = file->ops->read(file, uio);
+        ret = read_result(file, uio, file->ops->read(file, uio));
         if (ret != -EAGAIN || nonblock) {
-            return ret;
+            break;
         }
-        if (deadline_ns == SYS_FOREVER) {
+        if (!held) {
             deadline_ns = wait_deadline(file->rx_timeout_ns);
+            held = file_hold(file);
         }
-        waited = file_wait_for_call(file_hold(file), EPOLLIN | EPOLLRDHUP,
-                                    deadline_ns);
-        file_release(file);
-        if (waited) {
-            return waited;
+        ret = file_wait_for_call(file, EPOLLIN | EPOLLRDHUP, deadline_ns);
+        if (ret) {
+            break;
         }
     }
+    if (held) {
+        file_release(file); /* perhaps closed while it waited */
+    }
+    return ret;
 }
 
 /**
@@ -56,7 +70,8 @@ long file_read(struct file *file, struct uio *uio, bool nonblock)
 long file_write(struct file *file, struct uio *uio, bool nonblock)
 {
     uint64_t deadline_ns = SYS_FOREVER;
-    long done = 0, ret, waited;
+    bool held = false;
+    long done = 0, ret;
 
     if ((file->flags & O_ACCMODE) == O_RDONLY) {
         return -EBADF;
@@ -70,22 +85,29 @@ long file_write(struct file *file, struct uio *uio, bool nonblock)
         if (ret >= 0) {
             done += ret;
             if (!uio->left_bytes) {
-                return done;
+                break;
             }
             continue;
         }
         if (ret != -EAGAIN || nonblock) {
-            return done ? done : ret;
+            break;
         }
-        if (deadline_ns == SYS_FOREVER) {
+        if (!held) {
             deadline_ns = wait_deadline(file->tx_timeout_ns);
+            held = file_hold(file);
         }
-        waited = file_wait_for_call(file_hold(file), EPOLLOUT, deadline_ns);
-        file_release(file);
-        if (waited) {
-            return done ? done : waited;
+        ret = file_wait_for_call(file, EPOLLOUT, deadline_ns);
+        if (ret) {
+            break;
         }
     }
+    if (done) {
+        inotify_file(file, IN_MODIFY);
+    }
+    if (held) {
+        file_release(file); /* perhaps closed while it waited */
+    }
+    return done ? done : ret;
 }
 
 /* A peer that is gone also raises a signal. */
@@ -200,7 +222,7 @@ static long read_at(uint64_t fd, struct uio *uio, int64_t offset)
     } else if ((file->flags & O_ACCMODE) == O_WRONLY) {
         ret = -EBADF;
     } else {
-        ret = file->ops->read_at(file, uio, offset);
+        ret = read_result(file, uio, file->ops->read_at(file, uio, offset));
     }
     lib_unlock();
     return ret;

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include "guest-libc/posix/calls.h"
+#include "guest-libc/posix/inotify.h"
 #include "guest-libc/posix/path.h"
 #include "guest-libc/posix/tree-file.h"
 
@@ -203,11 +204,14 @@ static long open_node(const struct tree_node *node, uint32_t flags)
     struct file *file;
     long ret;
 
-    if (flags & LINUX_O_PATH) {
-        return fd_open(tree_file_open(node, flags), flags);
-    }
-    if (node->kind != TREE_OPEN) {
-        return fd_open(tree_file_open(node, flags | LINUX_O_LARGEFILE), flags);
+    if ((flags & LINUX_O_PATH) || node->kind != TREE_OPEN) {
+        flags |= flags & LINUX_O_PATH ? 0 : LINUX_O_LARGEFILE;
+        file = tree_file_open(node, flags);
+        ret = fd_open(file, flags);
+        if (ret >= 0) {
+            inotify_opened(file);
+        }
+        return ret;
     }
     file = open->file(node);
     ret = file ? file_reopen(file, flags, &file) : -ENOENT;

@@ -9,6 +9,7 @@
 #include "guest-libc/net/heap.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
+#include "guest-libc/posix/inotify.h"
 #include "guest-libc/posix/tree-file.h"
 
 #define SEND_PIECE_BYTES (256u << 10)
@@ -124,6 +125,7 @@ static long sendfile_locked(const struct sys_args *a, int64_t *offset)
         signal_raise_locked(SEND_SIGPIPE);
     }
     if (ret > 0) {
+        inotify_file(in, IN_ACCESS);
         *offset += ret;
         if (!a->arg[2]) {
             tree_file_of(in)->position = *offset;

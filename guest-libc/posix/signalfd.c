@@ -77,7 +77,7 @@ static void signalfd_release(struct file *file)
 }
 
 static const struct file_ops signalfd_ops = {
-    .name = "signalfd",
+    .name = "[signalfd]",
     .mode = 0600,
     .events = signalfd_events,
     .read = signalfd_read,

@@ -159,7 +159,7 @@ static void timerfd_release(struct file *file)
 }
 
 static const struct file_ops timerfd_ops = {
-    .name = "timerfd",
+    .name = "[timerfd]",
     .mode = 0600,
     .events = timerfd_events,
     .read = timerfd_read,

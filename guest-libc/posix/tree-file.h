@@ -10,6 +10,7 @@ struct tree_file {
     struct file file;
     const struct tree_node *node;
     uint64_t position; /* in bytes; of a directory see tree-file.c */
+    bool opened;       /* those that watch heard of it (inotify.c) */
 };
 
 /*

@@ -15,6 +15,7 @@
 #include <string.h>
 #include "guest-libc/net/heap.h"
 #include "guest-libc/posix/defaults.h"
+#include "guest-libc/posix/inotify.h"
 #include "guest-libc/posix/linux.h"
 #include "guest-libc/posix/proc.h"
 #include "guest-libc/posix/tree.h"
@@ -530,5 +531,7 @@ long tree_generate(const char *path, const char *text)
     node->generated = true;
     node->data = data;
     node->len_bytes = len;
+    inotify_node(node, IN_MODIFY);
+    inotify_node(node, IN_CLOSE_WRITE);
     return 0;
 }

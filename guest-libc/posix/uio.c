@@ -32,6 +32,7 @@ void uio_single(struct uio *uio, uint64_t user_addr, uint64_t len_bytes)
     uio->index = 0;
     uio->offset = 0;
     uio->left_bytes = len_bytes;
+    uio->is_vector = false;
     uio->is_library = false;
 }
 
@@ -82,6 +83,7 @@ long uio_vector(struct uio *uio, uint64_t user_iov, uint64_t n)
     uint64_t total = 0;
     long ret;
 
+    uio->is_vector = true;
     uio->is_library = false;
     if (n > UIO_IOV_MAX) {
         return -EINVAL;

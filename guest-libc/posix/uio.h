@@ -21,6 +21,7 @@ struct uio {
     uint32_t in_array; /* valid elements of iov[] */
     uint32_t more;     /* elements not read yet */
     uint32_t index;
+    bool is_vector;      /* it was a vector of the program's */
     bool is_library;     /* the one buffer is the library's own */
     uint64_t offset;     /* in iov[index] */
     uint64_t left_bytes; /* of all */

@@ -16,6 +16,7 @@ PROGRAMS = ('hello', 'memory', 'clocks', 'efault', 'futex', 'threads',
 PROGRAMS += ('futex-ops', 'locks', 'clock-ids', 'timerfds')
 PROGRAMS += ('faults', 'sigqueue', 'sigroute', 'altstack', 'interrupt')
 PROGRAMS += ('binds', 'backlog')
+PROGRAMS += ('inotify',)
 PROGRAMS += ('proc', 'paths', 'devices', 'file-locks', 'sendfile')
 PROGRAMS += ('recvflags', 'sockopts', 'netlink')
 PROGRAMS += ('identity', 'limits')

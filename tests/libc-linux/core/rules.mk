@@ -10,6 +10,7 @@ core-tests_NAMES := hello memory clocks efault futex threads signals vdso \
 core-tests_NAMES += futex-ops locks clock-ids timerfds
 core-tests_NAMES += faults sigqueue sigroute altstack interrupt
 core-tests_NAMES += binds backlog
+core-tests_NAMES += inotify
 core-tests_NAMES += proc paths devices file-locks sendfile
 core-tests_NAMES += recvflags sockopts netlink
 core-tests_NAMES += mappings cpu-clocks

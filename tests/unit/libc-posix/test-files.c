@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <string.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -137,6 +138,42 @@ static void test_generated(void)
     g_assert_cmpint(tree_generate("/etc/hosts", "mine"), ==, -EEXIST);
     g_assert_cmpint(tree_generate("/srv", "mine"), ==, -EEXIST);
     assert_text("/etc/hosts", "10.0.0.1 here\n");
+}
+
+static void assert_event(long fd, int wd, uint32_t mask, const char *name)
+{
+    union {
+        struct inotify_event event;
+        char bytes[64];
+    } got;
+    uint32_t len = name ? 16 : 0;
+
+    g_assert_cmpint(CALL(io_sys_read, fd, P(&got), sizeof(got.event) + len), ==,
+                    sizeof(got.event) + len);
+    g_assert_cmpint(got.event.wd, ==, wd);
+    g_assert_cmphex(got.event.mask, ==, mask);
+    g_assert_cmpuint(got.event.len, ==, len);
+    if (name) {
+        g_assert_cmpstr(got.event.name, ==, name);
+    }
+}
+
+/* Who watches /etc/resolv.conf or its directory hears of another resolver. */
+static void test_inotify(void)
+{
+    long fd = CALL(inotify_sys_init1, IN_NONBLOCK);
+    long dir = CALL(inotify_sys_add_watch, fd, P("/etc"), IN_ALL_EVENTS);
+    long file =
+        CALL(inotify_sys_add_watch, fd, P("/etc/resolv.conf"), IN_ALL_EVENTS);
+
+    g_assert_cmpint(tree_generate("/etc/resolv.conf", "nameserver 2\n"), ==, 0);
+    assert_event(fd, dir, IN_MODIFY, "resolv.conf");
+    assert_event(fd, file, IN_MODIFY, NULL);
+    assert_event(fd, dir, IN_CLOSE_WRITE, "resolv.conf");
+    assert_event(fd, file, IN_CLOSE_WRITE, NULL);
+    CALL(fd_sys_close, fd);
+    /* Nobody is left to be told. */
+    g_assert_cmpint(tree_generate("/etc/resolv.conf", ""), ==, 0);
 }
 
 static void test_read_only(void)
@@ -409,6 +446,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/files/bundle", test_bundle);
     g_test_add_func("/libc/files/defaults", test_defaults);
     g_test_add_func("/libc/files/generated", test_generated);
+    g_test_add_func("/libc/files/inotify-of-what-is-renewed", test_inotify);
     g_test_add_func("/libc/files/read-only", test_read_only);
     g_test_add_func("/libc/files/changes", test_changes);
     g_test_add_func("/libc/files/statfs", test_statfs);

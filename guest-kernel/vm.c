@@ -6,7 +6,7 @@
  *
  * An address space is a list of areas by address, without overlaps, and page
  * tables.  The list says what may be there, the tables what is there; pages
- * come on the first touch (vm_fault).
+ * come on the first touch (vm-fault.c).
  *
  *  V1  a resident page lies in an area, and its entry has just the rights of
  *      that area
@@ -23,16 +23,12 @@
  * that a fixed map or remap may already have removed what was in its place.
  */
 #include "kernel.h"
+#include "vm.h"
 
 /* So many single pages are flushed one by one; more flush all. */
 #define FLUSH_PAGES_MAX 32
 
 #define LOW_END         0x80000000ull /* of SYS_MAP_LOW */
-
-#define FIRST_VMA(vm)   CONTAINER_OF((vm)->vmas.next, struct vma, node)
-#define NEXT_VMA(area)  CONTAINER_OF((area)->node.next, struct vma, node)
-#define PREV_VMA(area)  CONTAINER_OF((area)->node.prev, struct vma, node)
-#define IS_END(vm, vma) (&(vma)->node == &(vm)->vmas)
 
 static struct slab vma_slab;
 
@@ -58,8 +54,14 @@ int vm_create(struct vm *vm)
     return vm->root == 0 ? -ENOMEM : 0;
 }
 
-/* The first area that ends behind addr, or the list's end. */
-static struct vma *vma_find(struct vm *vm, uint64_t addr)
+/**
+ * vma_find - find an area
+ * @vm: the space
+ * @addr: an address
+ *
+ * Return: the first one that ends behind @addr, or the list's end (IS_END).
+ */
+struct vma *vma_find(struct vm *vm, uint64_t addr)
 {
     struct vma *vma = vm->last;
 
@@ -106,8 +108,14 @@ static void count_tables(struct vm *vm, uint64_t before)
     quota_add(&vm->quota, (int64_t)(pt_user_tables - before) * PAGE_BYTES);
 }
 
-/* As pt_entry(). */
-static uint64_t *make_entry(struct vm *vm, uint64_t vaddr)
+/**
+ * vm_entry - find the page table entry of a page, or make it
+ * @vm: the space, to whose quota a new table is added
+ * @vaddr: the page
+ *
+ * Return: as pt_entry().
+ */
+uint64_t *vm_entry(struct vm *vm, uint64_t vaddr)
 {
     uint64_t before = pt_user_tables;
     uint64_t *entry = pt_entry(vm->root, vaddr);
@@ -222,7 +230,14 @@ static void flush(struct vm *vm, uint64_t start, uint64_t end)
     }
 }
 
-static uint64_t pte_make(uint64_t paddr, uint32_t prot)
+/**
+ * pte_make - the entry of a resident page
+ * @paddr: where it lies
+ * @prot: SYS_PROT_*, the rights of its area
+ *
+ * Return: the entry.
+ */
+uint64_t pte_make(uint64_t paddr, uint32_t prot)
 {
     uint64_t entry = paddr | PTE_U | PTE_A | PTE_D;
 
@@ -648,7 +663,7 @@ static int make_tables(struct vm *vm, uint64_t from, uint64_t to,
 
     while (pt_next(vm->root, &at, from + bytes) != NULL) {
         if (quota_room(&vm->quota) < PAGE_BYTES ||
-            make_entry(vm, to + (at - from)) == NULL) {
+            vm_entry(vm, to + (at - from)) == NULL) {
             return -ENOMEM;
         }
         at += PAGE_BYTES;
@@ -735,138 +750,4 @@ int64_t vm_remap(struct vm *vm, uint64_t old, uint64_t old_bytes,
         return -ENOMEM;
     }
     return move_area(vm, vma_find(vm, old), new, new_bytes);
-}
-
-/*
- * Let an area reach down to @page.  What lies below must stay out of reach of
- * a stack that runs over, unless it is a stack too or cannot be touched.
- */
-static bool grow_down(struct vm *vm, struct vma *vma, uint64_t page)
-{
-    const struct vma *below = PREV_VMA(vma);
-    uint64_t lowest = USER_BASE;
-
-    if (&vma->node != vm->vmas.next) {
-        lowest = below->end;
-        if (below->prot != 0 && !below->grows) {
-            lowest += SYS_GROWS_GAP;
-        }
-    }
-    if (page < lowest || vma->end - page > SYS_GROWS_MAX) {
-        return false;
-    }
-    vma->start = page;
-    return true;
-}
-
-static uint64_t take_page(struct vm *vm)
-{
-    uint64_t paddr;
-
-    if (!quota_take(&vm->quota, PAGE_BYTES)) {
-        return 0;
-    }
-    paddr = pmem_alloc_zero();
-    if (paddr == 0) {
-        quota_add(&vm->quota, -(int64_t)PAGE_BYTES);
-    }
-    return paddr;
-}
-
-/**
- * vm_fault - give a touched address its page
- * @vm: the space
- * @vaddr: the address
- * @error: page fault error code
- *
- * Return: 0 if the access can be tried again, -EFAULT if it is not allowed,
- * -ENOMEM.
- */
-int vm_fault(struct vm *vm, uint64_t vaddr, uint64_t error)
-{
-    uint64_t page = ALIGN_DOWN(vaddr, PAGE_BYTES);
-    struct vma *vma = vma_find(vm, vaddr);
-    uint32_t need = SYS_PROT_READ | SYS_PROT_WRITE | SYS_PROT_EXEC;
-    uint64_t *entry;
-    uint64_t paddr;
-
-    if (error & PF_WRITE) {
-        need = SYS_PROT_WRITE;
-    } else if (error & PF_EXEC) {
-        need = SYS_PROT_EXEC;
-    }
-    if (IS_END(vm, vma) || !(vma->prot & need) ||
-        (vma->start > vaddr && !(vma->grows && grow_down(vm, vma, page)))) {
-        return -EFAULT;
-    }
-    entry = make_entry(vm, page);
-    if (entry == NULL) {
-        return -ENOMEM;
-    }
-    if (*entry != 0) {
-        /* V1: the entry allows it, so only the TLB was behind. */
-        invlpg(page);
-        return 0;
-    }
-    if (vma->kind == VMA_PHYS) {
-        paddr = vma->paddr + (page - vma->start);
-    } else {
-        paddr = take_page(vm);
-    }
-    if (paddr == 0) {
-        return -ENOMEM;
-    }
-    *entry = pte_make(paddr, vma->prot);
-    return 0;
-}
-
-/**
- * vm_pin - where a page of the process lies for the kernel
- * @vm: the space
- * @vaddr: an address that must be writable anonymous memory
- *
- * The answer holds until the page is unmapped, moved or discarded.
- *
- * Return: the direct address of @vaddr, or NULL.
- */
-void *vm_pin(struct vm *vm, uint64_t vaddr)
-{
-    struct vma *vma = vma_find(vm, vaddr);
-    uint64_t *entry;
-
-    if (IS_END(vm, vma) || vma->start > vaddr || vma->kind != VMA_ANON ||
-        vm_fault(vm, vaddr, PF_WRITE) != 0) {
-        return NULL;
-    }
-    entry = pt_entry(vm->root, ALIGN_DOWN(vaddr, PAGE_BYTES));
-    return pmem_to_virt((*entry & PTE_ADDR) + vaddr % PAGE_BYTES);
-}
-
-/**
- * vm_area - describe one area
- * @vm: the space
- * @from: the first one that ends behind this address
- * @ret_area: what it is
- *
- * Return: false if there is none.
- */
-bool vm_area(struct vm *vm, uint64_t from, struct sys_area *ret_area)
-{
-    struct vma *vma = vma_find(vm, from);
-    uint64_t at, bytes = 0;
-
-    if (IS_END(vm, vma)) {
-        return false;
-    }
-    for (at = vma->start; pt_next(vm->root, &at, vma->end) != NULL;
-         at += PAGE_BYTES) {
-        bytes += PAGE_BYTES;
-    }
-    *ret_area = (struct sys_area){
-        .start = vma->start,
-        .end = vma->end,
-        .resident_bytes = bytes,
-        .prot = vma->prot,
-    };
-    return true;
 }

@@ -24,7 +24,8 @@ CHECK_INSTALL = --avocado $(B)/avocado-install tests/platform/check-install \
 CHECK_INSTALL_DEPS = $(VENV_STAMP)
 
 CHECK_KVM = tests/platform/check-kvm $(B)
-CHECK_KVM_DEPS = $(GUEST_PROGRAMS) $(kernel-tests_ELF) $(ENGINE_GUEST)
+CHECK_KVM_DEPS = $(GUEST_PROGRAMS) $(kernel-tests_ELF) $(kernel-tests_CLOCK) \
+	$(ENGINE_GUEST)
 
 CHECK_HOSTS = tests/platform/check-hosts $(B)
 CHECK_HOSTS_DEPS = $(REDIS_SERVER)

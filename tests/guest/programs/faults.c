@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include "tap.h"
 
-#define NON_CANONICAL 0x800000000000ull
+#define NON_CANONICAL 0x4000000000000000ull /* by any number of levels */
 
 static sigjmp_buf back;
 static volatile int seen, seen_code, seen_trap;

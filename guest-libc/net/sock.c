@@ -16,6 +16,7 @@
 #include <string.h>
 #include "guest-libc/net/net-internal.h"
 #include "guest-libc/net/sock-internal.h"
+#include "guest-libc/net/tcp-timers.h"
 #include "lwip/netif.h"
 #include "lwip/tcp.h"
 
@@ -383,8 +384,24 @@ void sock_apply_options(struct sock *s)
     pcb->user_timeout = (uint32_t)s->opt.user_timeout_ms;
     pcb->syn_retries = s->opt.syncnt;
     pcb->linger2 = s->opt.linger2_s;
+    pcb->cork = (pcb->cork & TCP_CORK_MORE) | (s->opt.cork ? TCP_CORK_SET : 0);
     /* A nearer keep-alive than the stopped clock knows of. */
     clock_touch();
+}
+
+/**
+ * sock_push() - send what was kept to fill a segment
+ * @s: the socket
+ *
+ * Context: lock held.
+ */
+void sock_push(struct sock *s)
+{
+    if (s->pcb && s->state == SOCK_CONNECTED) {
+        clock_touch();
+        tcp_output_kept(s->pcb);
+        link_loop();
+    }
 }
 
 /* -- naming ------------------------------------------------------------------ */
@@ -646,11 +663,25 @@ static long send_check(struct sock *s)
     return s->state != SOCK_CONNECTED || s->tx_end || !s->pcb ? -EPIPE : 0;
 }
 
+/* Something was queued, or @blocked: the program waits for room. */
+static void send_output(struct sock *s, size_t queued, bool more, bool blocked)
+{
+    if (blocked) {
+        tcp_output_kept(s->pcb);
+        return;
+    }
+    if (queued) {
+        s->pcb->cork =
+            (s->pcb->cork & TCP_CORK_SET) | (more ? TCP_CORK_MORE : 0);
+    }
+    tcp_output(s->pcb);
+}
+
 /**
  * sock_send() - queue bytes for the peer
  * @s: the socket
  * @uio: the bytes
- * @more: others follow at once (MSG_MORE): do not push
+ * @more: others follow at once (MSG_MORE): keep what is no full segment
  *
  * They go by way of sock_piece: a bad pointer must be met here and not inside
  * lwIP, where it could not be undone.
@@ -701,7 +732,7 @@ long sock_send(struct sock *s, struct uio *uio, bool more)
             tcp_poll(s->pcb, sock_on_poll, 1);
         }
     }
-    tcp_output(s->pcb);
+    send_output(s, done, more, ret == -EAGAIN);
     link_loop();
     return done ? (long)done : ret;
 }

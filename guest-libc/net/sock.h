@@ -103,6 +103,8 @@ bool sock_is_closed(const struct sock *s);
 int sock_take_error(struct sock *s);
 /* Options of the struct have changed: tell lwIP. */
 void sock_apply_options(struct sock *s);
+/* Send what TCP_CORK and MSG_MORE keep. */
+void sock_push(struct sock *s);
 
 /* names.c */
 bool name_is_free(const struct sock *s, const struct sock_addr *name);

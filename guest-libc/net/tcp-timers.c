@@ -48,6 +48,8 @@
 /* Is it still held? */
 #define HELD_RETRY      TICKS(1000)
 #define RTO_MAX         TICKS(TCP_RTO_MAX)
+/* What TCP_CORK and MSG_MORE keep when nothing is under way. */
+#define CORK_TICKS      TICKS(200)
 
 /* Before this tick no connection in TIME_WAIT is through. */
 static uint32_t time_wait_tick;
@@ -122,6 +124,45 @@ static bool is_excused(struct tcp_pcb *pcb, uint32_t *since, uint32_t wait,
     return false;
 }
 
+/* -- less than a segment, kept for what follows ----------------------------- */
+
+static bool is_kept(const struct tcp_pcb *pcb)
+{
+    return !pcb->unacked && tcp_is_corked(pcb);
+}
+
+/**
+ * tcp_output_kept() - send what is kept, once
+ * @pcb: a connection
+ *
+ * What is written later is kept as before, if an option says so.
+ *
+ * Context: lock held; not from within lwIP.
+ */
+void tcp_output_kept(struct tcp_pcb *pcb)
+{
+    uint8_t cork = pcb->cork & TCP_CORK_SET;
+
+    pcb->cork = 0;
+    tcp_output(pcb);
+    pcb->cork = cork;
+}
+
+static void cork_run(struct tcp_pcb *pcb)
+{
+    if (!is_kept(pcb)) {
+        if (pcb->cork_timed) {
+            pcb->cork_timed = 0;
+        }
+    } else if (!pcb->cork_timed) {
+        pcb->cork_timed = 1;
+        pcb->cork_start = tcp_ticks;
+    } else if (!left(pcb->cork_start, CORK_TICKS)) {
+        pcb->cork_timed = 0;
+        tcp_output_kept(pcb);
+    }
+}
+
 /* -- retransmission ---------------------------------------------------------- */
 
 static uint32_t rexmit_wait(const struct tcp_pcb *pcb)
@@ -149,7 +190,8 @@ static bool rexmit_run(struct tcp_pcb *pcb)
 {
     uint32_t wait = rexmit_wait(pcb);
 
-    if (pcb->persist_backoff || (!pcb->unacked && !pcb->unsent)) {
+    if (pcb->persist_backoff || (!pcb->unacked && !pcb->unsent) ||
+        is_kept(pcb)) {
         pcb->rtime = -1;
         return true;
     }
@@ -386,6 +428,7 @@ static bool pcb_run(struct tcp_pcb *pcb)
     if (wants_tick(pcb)) {
         tick_run(pcb);
     }
+    cork_run(pcb);
     return probe_run(pcb) && rexmit_run(pcb) && keepalive_run(pcb) &&
            fin_wait_run(pcb);
 }
@@ -401,6 +444,8 @@ static uint32_t pcb_left(struct tcp_pcb *pcb)
         next = left(pcb->persist_start, probe_wait(pcb));
     } else if (pcb->rtime >= 0) {
         next = left(pcb->rtime_start, rexmit_wait(pcb));
+    } else if (is_kept(pcb)) {
+        next = left(pcb->cork_start, CORK_TICKS);
     } else if (keeps_alive(pcb)) {
         next = left(pcb->tmr, keep_wait(pcb));
     }

@@ -17,6 +17,9 @@ void tcp_timers_shift(uint32_t ticks);
 /* Time has passed that we know nothing of: start all attempts anew. */
 void tcp_timers_renew(void);
 
+/* Send what TCP_CORK and MSG_MORE keep. */
+void tcp_output_kept(struct tcp_pcb *pcb);
+
 /*
  * Where TCP's output lies; by link.c. An epoch is that of which a frame that is
  * sent now is a part, 0 without checkpoints. What of it has not left the hold

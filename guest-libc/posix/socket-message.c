@@ -34,7 +34,8 @@ _Static_assert(sizeof(struct user_mmsghdr) == 64, "size");
 /**
  * socket_sys_sendto() - sendto(fd, buf, bytes, flags, addr, len)
  *
- * @linux call sendto - no MSG_OOB, no MSG_ZEROCOPY; MSG_MORE sends at once
+ * @linux call sendto - no MSG_OOB, no MSG_ZEROCOPY; UDP heeds no MSG_MORE
+ * @test guest/programs/corks.c "MSG_MORE keeps what is no full segment"
  * @test guest/programs/recvflags.c "TCP: where to is not looked at"
  * @test guest/programs/recvflags.c "half a name, and too much of one"
  */

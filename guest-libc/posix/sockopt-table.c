@@ -86,8 +86,9 @@ static const struct row rows[] = {
 
     /* @linux sockopt TCP_NODELAY TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT
      * @test guest/programs/sockopts.c "values of IPPROTO_TCP are kept"
-     * @linux sockopt TCP_CORK - kept and told; what is written goes out
-     * @test guest/programs/sockopts.c "values of IPPROTO_TCP are kept"
+     * @linux sockopt TCP_CORK
+     * @test guest/programs/corks.c "TCP_CORK keeps what is no full segment"
+     * @test unit/libc-net/test-cork.c "/libc/net/cork/segments"
      * @linux sockopt TCP_USER_TIMEOUT
      * @test unit/libc-net/test-tcp.c "test_user_timeout"
      * @linux sockopt TCP_SYNCNT

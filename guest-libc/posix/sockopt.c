@@ -194,6 +194,13 @@ static bool takes_any_length(const struct sockopt_call *c)
            (c->level == IPPROTO_TCP && c->option == TCP_CONGESTION);
 }
 
+/* Does what TCP_CORK keeps go out?  With TCP_NODELAY, just this once. */
+static bool ends_cork(const struct sockopt_call *c)
+{
+    return c->level == IPPROTO_TCP && ((c->option == TCP_CORK && !c->number) ||
+                                       (c->option == TCP_NODELAY && c->number));
+}
+
 static long set_locked(struct sockopt_call *c)
 {
     long ret;
@@ -226,6 +233,9 @@ static long set_locked(struct sockopt_call *c)
         c->socket.tcp->reuse = c->socket.opt->reuse;
         c->socket.tcp->reuseport = c->socket.opt->reuseport;
         sock_apply_options(c->socket.tcp);
+        if (ends_cork(c)) {
+            sock_push(c->socket.tcp);
+        }
     } else if (!ret && c->socket.dgram) {
         c->socket.dgram->reuse = c->socket.opt->reuse;
         c->socket.dgram->reuseport = c->socket.opt->reuseport;

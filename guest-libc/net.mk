@@ -9,7 +9,7 @@ LIBC_NET := cookie demux listen names
 LIBC_NET += abandon checksum clock dgram frame heap icmp interface lease line \
 	link lwip-libc poller random resolv sock sock-info sock-state tcp-timers
 LIBC_NET += tcp-icmp
-LIBC_NET += settle
+LIBC_NET += settle linger
 LIBC_LWIP := core/def core/inet_chksum core/init core/ip core/mem core/memp \
 	core/netif core/pbuf core/stats core/sys core/tcp core/tcp_in \
 	core/tcp_out core/udp core/raw core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp \

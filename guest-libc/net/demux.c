@@ -101,3 +101,38 @@ struct tcp_pcb *demux_find(uint16_t remote_port, uint16_t local_port)
     }
     return NULL;
 }
+
+/**
+ * demux_ends() - keep what demux_holds() asks for
+ * @pcb: a connection
+ * @ret_ends: its names
+ *
+ * Context: lock held.
+ */
+void demux_ends(const struct tcp_pcb *pcb, struct demux_ends *ret_ends)
+{
+    ret_ends->local = ip_2_ip4(&pcb->local_ip)->addr;
+    ret_ends->remote = ip_2_ip4(&pcb->remote_ip)->addr;
+    ret_ends->local_port = pcb->local_port;
+    ret_ends->remote_port = pcb->remote_port;
+}
+
+/**
+ * demux_holds() - is a connection still there?
+ * @pcb: where it was; nothing is read there
+ * @ends: its names then
+ *
+ * Return: whether; true also for another one of the same names that has come
+ *         into its place.
+ * Context: lock held.
+ */
+bool demux_holds(const struct tcp_pcb *pcb, const struct demux_ends *ends)
+{
+    const struct tcp_pcb *at =
+        *chain(ends->local, ends->local_port, ends->remote, ends->remote_port);
+
+    while (at && at != pcb) {
+        at = at->found_next;
+    }
+    return at != NULL;
+}

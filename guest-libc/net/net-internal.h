@@ -68,6 +68,9 @@ void link_mtu_set(uint16_t mtu);
 /* Frames that lie in the ring are lost. */
 void link_discard(void);
 
+/* linger.c */
+void linger_run(void);
+
 /* lease.c */
 struct netif;
 void lease_start(struct netif *netif);

@@ -89,6 +89,7 @@ static bool round_run(void)
     clock_run(now);
     lease_run(now);
     link_loop();
+    linger_run();
     sluice_poll();
     next_deadline_ns = earlier(timerfd_run(now), messages_run(now));
     next_deadline_ns = earlier(next_deadline_ns, clock_deadline());

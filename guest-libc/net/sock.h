@@ -73,6 +73,9 @@ struct sock {
 
 extern const struct file_ops sock_ops;
 
+/* Release the last reference as close() does: SO_LINGER may make it wait. */
+void sock_close(struct sock *s);
+
 struct sock *sock_create(uint32_t flags);
 static inline struct sock *sock_of(struct file *file)
 {

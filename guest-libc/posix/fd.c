@@ -4,6 +4,7 @@
  *
  * The table is one lazily touched range: only pages with numbers in use exist.
  */
+#include "guest-libc/net/sock.h"
 #include "guest-libc/posix/calls.h"
 #include "guest-libc/posix/file.h"
 #include "guest-libc/posix/locks.h"
@@ -151,31 +152,58 @@ long fd_open(struct file *file, uint32_t flags)
     return fd;
 }
 
-static long fd_close(uint32_t fd)
+/* The file loses its number: it, or NULL. */
+static struct file *fd_take(uint32_t fd)
 {
     struct file *file = fd_file_any(fd);
+
+    if (file) {
+        fds[fd].file = NULL;
+        fd_lowest = fd < fd_lowest ? fd : fd_lowest;
+    }
+    return file;
+}
+
+/* It has lost a number; with the last one it may wait (SO_LINGER). */
+static void fd_drop(struct file *file)
+{
+    struct sock *s = file->refs == 1 ? sock_of(file) : NULL;
+
+    locks_closed(file);
+    if (s) {
+        sock_close(s);
+    } else {
+        file_release(file);
+    }
+}
+
+static long fd_close(uint32_t fd)
+{
+    struct file *file = fd_take(fd);
 
     if (!file) {
         return -EBADF;
     }
-    fds[fd].file = NULL;
-    if (fd < fd_lowest) {
-        fd_lowest = fd;
-    }
-    locks_closed(file);
-    file_release(file);
+    fd_drop(file);
     return 0;
 }
 
 /**
  * fd_close_all() - close every descriptor
  *
+ * No end waits for a peer here: that is for net_settle().
+ *
  * Context: lock held; the process ends.
  */
 void fd_close_all(void)
 {
     for (uint32_t fd = 0; fd < fd_end; fd++) {
-        fd_close(fd);
+        struct file *file = fd_take(fd);
+
+        if (file) {
+            locks_closed(file);
+            file_release(file);
+        }
     }
 }
 
@@ -239,14 +267,17 @@ long fd_duplicate(uint64_t fd, uint64_t from, bool cloexec)
 static long fd_replace(uint64_t fd, uint64_t to, bool cloexec)
 {
     uint32_t number = (uint32_t)to;
-    struct file *file = fd_file_any(fd);
+    struct file *file = fd_file_any(fd), *before;
 
     if (!file || number >= limit_files()) {
         return -EBADF;
     }
     file_hold(file);
-    fd_close(number);
+    before = fds[number].file;
     fd_put(number, file, cloexec);
+    if (before) {
+        fd_drop(before);
+    }
     return number;
 }
 

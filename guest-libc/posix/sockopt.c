@@ -95,8 +95,11 @@ static long set_device(struct sockopt_call *c)
 }
 
 /*
- * @linux sockopt SO_LINGER SO_RCVTIMEO SO_SNDTIMEO SO_BINDTODEVICE
+ * @linux sockopt SO_LINGER - does not wait where both ends had said before
+ *   close() that they send no more
  * @test guest/programs/sockopts.c "SO_LINGER"
+ * @test guest/programs/lingers.c "close() waits until the peer has all"
+ * @linux sockopt SO_RCVTIMEO SO_SNDTIMEO SO_BINDTODEVICE
  * @test guest/programs/sockopts.c "SO_RCVTIMEO and SO_SNDTIMEO"
  * @test guest/programs/sockopts.c "SO_BINDTODEVICE"
  * @linux sockopt SO_RCVBUF SO_SNDBUF SO_RCVBUFFORCE SO_SNDBUFFORCE - kept and

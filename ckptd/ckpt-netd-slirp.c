@@ -6,35 +6,39 @@
  * 10.0.2.3, the guest itself 10.0.2.15.  TCP ends here, on the host's sockets,
  * and so this process must not end while a connection is to live.
  *
- * libslirp wants to be asked before each poll(2) which descriptors it waits
- * for.  A GSource does that in its prepare(); because changing what a GSource
- * waits for wakes the main loop, it is only done when the answer differs from
- * the last one.
+ * libslirp wants to be asked before each wait which descriptors it waits for.
+ * A GSource does that in its prepare(), and itself waits for one descriptor,
+ * that of ckpt-netd-poll.c.
+ *
+ * Of the clients that wait at a port libslirp accepts one each time it is told
+ * what is ready, and looks through all its connections then.  So it is told
+ * several times in a row, of its ports alone.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <slirp/libslirp.h>
 #include <gio/gio.h>
 
 #include "ckptd/ckpt-netd-frame.h"
+#include "ckptd/ckpt-netd-poll.h"
 #include "ckptd/ckpt-netd-reset.h"
 #include "ckptd/ckpt-netd-slirp.h"
 #include "ckptd/ckpt-netd-tcp.h"
 
 #define GUEST_ADDRESS "10.0.2.15"
 #define POLL_MAX_MS   1000
+#define ACCEPT_BATCH  64 /* clients before others get their turn */
 
 struct NetdSlirp {
     const struct netd_slirp_ops *ops;
     void *opaque;
     Slirp *slirp;
     GSource *source;
-    GArray *wanted;  /* GPollFD, as slirp_pollfds_fill() asks */
-    GPollFD *polled; /* what the source has, and poll(2) answered */
-    guint n_polled;
+    NetdPoll *poll;
     GArray *forwards; /* struct forward */
 };
 
@@ -116,17 +120,16 @@ static void on_timer_mod(void *timer, int64_t expire_ms, void *opaque)
     t->source = g_timeout_add(CLAMP(in_ms, 0, G_MAXINT), on_timer, t);
 }
 
-/* The source looks anew before each poll: that it is to be polled is no news. */
+/* What it is to be polled for is asked before each wait. */
 static void on_new_socket(int fd, void *opaque)
 {
-    (void)opaque;
+    netd_poll_forget(((NetdSlirp *)opaque)->poll, fd);
     netd_reset_unless_ended(fd);
 }
 
 static void on_old_socket(int fd, void *opaque)
 {
-    (void)fd;
-    (void)opaque;
+    netd_poll_forget(((NetdSlirp *)opaque)->poll, fd);
 }
 
 static void on_notify(void *opaque)
@@ -148,67 +151,39 @@ static const SlirpCb callbacks = {
 
 /* --- the source ---------------------------------------------------------- */
 
+/* Return: what get_revents() is to be asked by. */
 static int add_poll(int fd, int events, void *opaque)
 {
     NetdSlirp *s = opaque;
-    GPollFD p = { .fd = fd };
 
-    p.events = (events & SLIRP_POLL_IN ? G_IO_IN : 0) |
-               (events & SLIRP_POLL_OUT ? G_IO_OUT : 0) |
-               (events & SLIRP_POLL_PRI ? G_IO_PRI : 0);
-    g_array_append_val(s->wanted, p);
-    return s->wanted->len - 1;
+    netd_poll_want(s->poll, fd,
+                   (events & SLIRP_POLL_IN ? EPOLLIN : 0) |
+                       (events & SLIRP_POLL_OUT ? EPOLLOUT : 0) |
+                       (events & SLIRP_POLL_PRI ? EPOLLPRI : 0));
+    return fd;
 }
 
-static int get_revents(int i, void *opaque)
+static int get_revents(int fd, void *opaque)
 {
     NetdSlirp *s = opaque;
-    gushort r = s->polled[i].revents;
+    guint32 r = netd_poll_ready(s->poll, fd);
 
-    return (r & G_IO_IN ? SLIRP_POLL_IN : 0) |
-           (r & G_IO_OUT ? SLIRP_POLL_OUT : 0) |
-           (r & G_IO_PRI ? SLIRP_POLL_PRI : 0) |
-           (r & G_IO_ERR ? SLIRP_POLL_ERR : 0) |
-           (r & G_IO_HUP ? SLIRP_POLL_HUP : 0);
-}
-
-static gboolean same_wishes(const NetdSlirp *s)
-{
-    guint i;
-
-    if (s->wanted->len != s->n_polled) {
-        return FALSE;
-    }
-    for (i = 0; i < s->n_polled; i++) {
-        const GPollFD *w = &g_array_index(s->wanted, GPollFD, i);
-
-        if (w->fd != s->polled[i].fd || w->events != s->polled[i].events) {
-            return FALSE;
-        }
-    }
-    return TRUE;
+    return (r & EPOLLIN ? SLIRP_POLL_IN : 0) |
+           (r & EPOLLOUT ? SLIRP_POLL_OUT : 0) |
+           (r & EPOLLPRI ? SLIRP_POLL_PRI : 0) |
+           (r & EPOLLERR ? SLIRP_POLL_ERR : 0) |
+           (r & EPOLLHUP ? SLIRP_POLL_HUP : 0);
 }
 
 static gboolean source_prepare(GSource *source, gint *timeout_ms)
 {
     NetdSlirp *s = ((struct slirp_source *)source)->s;
     uint32_t ms = POLL_MAX_MS;
-    guint i;
 
-    g_array_set_size(s->wanted, 0);
+    netd_poll_begin(s->poll);
     slirp_pollfds_fill(s->slirp, &ms, add_poll, s);
+    netd_poll_end(s->poll);
     *timeout_ms = MIN(ms, POLL_MAX_MS);
-    if (!same_wishes(s)) {
-        for (i = 0; i < s->n_polled; i++) {
-            g_source_remove_poll(source, &s->polled[i]);
-        }
-        g_free(s->polled);
-        s->n_polled = s->wanted->len;
-        s->polled = g_memdup2(s->wanted->data, s->n_polled * sizeof(GPollFD));
-        for (i = 0; i < s->n_polled; i++) {
-            g_source_add_poll(source, &s->polled[i]);
-        }
-    }
     return FALSE;
 }
 
@@ -223,10 +198,15 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback,
                                 gpointer data)
 {
     NetdSlirp *s = ((struct slirp_source *)source)->s;
+    int left = ACCEPT_BATCH;
 
     (void)callback;
     (void)data;
+    netd_poll_look(s->poll);
     slirp_pollfds_poll(s->slirp, 0, get_revents, s);
+    while (left-- > 0 && netd_poll_look_at_listeners(s->poll)) {
+        slirp_pollfds_poll(s->slirp, 0, get_revents, s);
+    }
     s->ops->flush(s->opaque);
     return G_SOURCE_CONTINUE;
 }
@@ -258,11 +238,12 @@ NetdSlirp *netd_slirp_new(const struct netd_slirp_ops *ops, void *opaque)
     inet_pton(AF_INET, "10.0.2.3", &cfg.vnameserver);
     s->ops = ops;
     s->opaque = opaque;
-    s->wanted = g_array_new(FALSE, TRUE, sizeof(GPollFD));
+    s->poll = netd_poll_new();
     s->forwards = g_array_new(FALSE, TRUE, sizeof(struct forward));
     s->slirp = slirp_new(&cfg, &callbacks, s);
     s->source = g_source_new(&source_funcs, sizeof(struct slirp_source));
     ((struct slirp_source *)s->source)->s = s;
+    g_source_add_unix_fd(s->source, netd_poll_fd(s->poll), G_IO_IN);
     /*
      * It never recurses; but a source that may not is taken out of the poll
      * and put back at each dispatch, which wakes the main loop for ever.
@@ -283,9 +264,8 @@ void netd_slirp_free(NetdSlirp *s)
     g_source_destroy(s->source);
     g_source_unref(s->source);
     slirp_cleanup(s->slirp);
-    g_array_free(s->wanted, TRUE);
+    netd_poll_free(s->poll);
     g_array_free(s->forwards, TRUE);
-    g_free(s->polled);
     g_free(s);
 }
 

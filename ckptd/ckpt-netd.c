@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <glib-unix.h>
 #include <gio/gio.h>
@@ -303,6 +304,20 @@ static void stop(struct netd *n)
     g_clear_pointer(&n->loop, g_main_loop_unref);
 }
 
+/*
+ * One for each connection.  The soft limit is low for the sake of programs that
+ * use select(2).
+ */
+static void allow_many_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options o = { .queue_kib = QUEUE_KIB_DEFAULT };
@@ -313,6 +328,7 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    allow_many_descriptors();
     n.loop = g_main_loop_new(NULL, FALSE);
     if (parse(&o, &argc, &argv, &error) && start(&n, &o, &error)) {
         g_unix_signal_add(SIGTERM, on_signal, &n);

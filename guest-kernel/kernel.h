@@ -511,6 +511,7 @@ void netswitch_receive(uint32_t buffer, uint32_t len_bytes);
 int netswitch_send(struct process *process, uint32_t len_bytes);
 void netswitch_retry(struct net_port *port);
 void netswitch_retry_all(void);
+bool netswitch_keeps(void);
 void netswitch_tx_goes_on(void);
 void netswitch_committed(void);
 void netswitch_notice(struct net_port *port);

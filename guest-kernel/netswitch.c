@@ -10,9 +10,13 @@
  * kernel's own head counts, not the one that the library can see.
  *
  * A frame from outside that finds no room stays in its receive buffer, and so
- * do those behind it, up to a share that leaves buffers for everybody else;
- * beyond it frames are dropped and counted.  They are tried again when the
- * process waits or sends, and at every receive interrupt.
+ * do those behind it.  A process that is alone may keep all buffers: then the
+ * host does the waiting, and nothing is lost however many peers speak at once.
+ * Where there are others it has a share that leaves buffers for them; beyond it
+ * frames are dropped and counted.  What was kept is tried again when the process
+ * waits or sends, and whenever nic.c looks for frames; it does so by its timer
+ * as long as something is kept, since a process that does neither may have made
+ * room all the same.
  */
 #include "kernel.h"
 
@@ -211,7 +215,8 @@ static void deliver_or_drop(struct net_port *port, const uint8_t *frame,
 
 static uint32_t held_max(void)
 {
-    return (NIC_RX_BUFFERS - RX_SPARE) / n_ports;
+    return n_ports == 1 ? NIC_RX_BUFFERS
+                        : (NIC_RX_BUFFERS - RX_SPARE) / n_ports;
 }
 
 /* A frame in a receive buffer, for one process. */
@@ -302,6 +307,23 @@ void netswitch_retry_all(void)
     for (node = ports.next; node != &ports; node = node->next) {
         netswitch_retry(port_of(node));
     }
+}
+
+/**
+ * netswitch_keeps - does a process keep frames in their receive buffers?
+ *
+ * Return: true if any does.
+ */
+bool netswitch_keeps(void)
+{
+    struct list *node;
+
+    for (node = ports.next; node != &ports; node = node->next) {
+        if (port_of(node)->n_held > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /**

@@ -22,7 +22,8 @@
  * the programs else.  In each RX_WINDOW_NS the interrupt may spend RX_SHARE_NS.
  * What is over is left in the ring, RX raises no interrupt any more, and the
  * ring is looked at when a thread waits (it has no better use for its time) and
- * when the window is over, until it is found empty.
+ * when the window is over, until it is found empty.  So it is too while
+ * netswitch.c keeps buffers: when it keeps all no interrupt comes.
  *
  *  N1  tx_prod - tx_done frames are in the ring; their buffers are not free
  *  N2  a receive buffer is posted, or in the hands of netswitch.c, never both
@@ -343,7 +344,7 @@ static void rx_in_share(void)
     if (spent_ns > RX_SHARE_NS) {
         spent_ns = RX_SHARE_NS;
     }
-    set_poll(all ? NO_POLL : window_ns + RX_WINDOW_NS);
+    set_poll(all && !netswitch_keeps() ? NO_POLL : window_ns + RX_WINDOW_NS);
 }
 
 /**
@@ -374,7 +375,8 @@ void nic_poll(uint64_t now_ns)
  */
 void nic_poll_for(void)
 {
-    if (poll_ns != NO_POLL && rx_frames(RX_POLL_MAX, UINT64_MAX)) {
+    if (poll_ns != NO_POLL && rx_frames(RX_POLL_MAX, UINT64_MAX) &&
+        !netswitch_keeps()) {
         set_poll(NO_POLL);
     }
 }

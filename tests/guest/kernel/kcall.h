@@ -84,6 +84,7 @@ void glutton_process(void);
 void line_process(void);
 void modest_process(void);
 void peer_process(void);
+void swamped_process(void);
 void random_process(uint64_t seed);
 
 #endif

@@ -9,6 +9,7 @@
  *   fault   dies of a fault at once, which must harm nobody
  *   idle    waits for ever
  *   busy    computes while frames pour in that it does not read
+ *   swamped reads late what more peers send than the ring holds
  *   glutton, modest  see test-quota.c
  *   random  makes calls at random (test-random.c); the second argument is the
  *           seed
@@ -321,6 +322,9 @@ void test_main(const struct boot_info *info)
         break;
     case 'p':
         peer_process();
+        break;
+    case 's':
+        swamped_process();
         break;
     case 'r':
         random_process(number_behind(role()));

@@ -90,6 +90,49 @@ void peer_process(void)
     }
 }
 
+#define SWAMP_FRAMES                                                           \
+    1000 /* of check-kernel; several times what the ring holds */
+
+static bool ring_is_full(void)
+{
+    return __atomic_load_n(&net->head, __ATOMIC_ACQUIRE) - net->tail >
+           net->size_bytes - 2048;
+}
+
+/*
+ * Reads when the ring is full, and makes no call that could tell the kernel that
+ * there is room again.
+ */
+void swamped_process(void)
+{
+    uint64_t deadline_ns = now_ns() + 30000 * MS;
+    uint32_t number, len, i;
+
+    kcall(SYS_NET_ATTACH, 0, &net);
+    make_frame(peer_mac, 'r', 60);
+    send(60); /* the sender waits for it */
+    while (!ring_is_full() && now_ns() < deadline_ns) {
+    }
+    for (i = 0; i < SWAMP_FRAMES; i++) {
+        const uint8_t *got;
+
+        while (__atomic_load_n(&net->head, __ATOMIC_ACQUIRE) == net->tail) {
+            if (now_ns() > deadline_ns) {
+                say_number("frames: ", i);
+                kcall(SYS_EXIT, 1);
+            }
+        }
+        got = receive(&len, 0);
+        memcpy(&number, got + HEADER, sizeof(number));
+        received(len);
+        if (number != i) {
+            say_number("lost: ", i);
+            kcall(SYS_EXIT, 2);
+        }
+    }
+    kcall(SYS_EXIT, net->dropped == 0 ? 0 : 3);
+}
+
 static void attach_makes_a_ring(void)
 {
     CHECK(kcall(SYS_NET_SEND, frame, 1) == -EINVAL);

@@ -6,7 +6,8 @@
  *
  * Each thread has an epoll set of its own; the first one accepts and deals the
  * connections out in turn. Sockets are non-blocking and edge-triggered, what
- * the peer does not take at once is kept until it does. Runs until SIGTERM.
+ * the peer does not take at once is kept until it does, and only that has memory
+ * of its own: thousands of connections may wait. Runs until SIGTERM.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,14 +24,14 @@
 #include <unistd.h>
 
 #define THREADS_MAX  16
-#define BUFFER_BYTES 65536
+#define BUFFER_BYTES 65536 /* on a stack: musl gives threads 128 KiB */
 #define EVENTS_MAX   64
 
 struct connection {
     int fd;
     size_t first, used; /* of data, not yet sent */
     int ended;          /* the peer has sent its FIN */
-    char data[BUFFER_BYTES];
+    char *data;
 };
 
 static int epoll_fds[THREADS_MAX];
@@ -46,31 +47,71 @@ static void die(const char *what)
 static void connection_close(struct connection *c)
 {
     close(c->fd);
+    free(c->data);
     free(c);
 }
 
-/* Send what is there: 0, or -1 when the connection is gone. */
-static int flush(struct connection *c)
+/* As much as the peer takes: how much that is, or -1 when it is gone. */
+static ssize_t send_some(int fd, const char *data, size_t bytes)
 {
-    while (c->used) {
-        ssize_t n = write(c->fd, c->data + c->first, c->used);
+    size_t sent = 0;
+
+    while (sent < bytes) {
+        ssize_t n = write(fd, data + sent, bytes - sent);
 
         if (n < 0) {
-            return errno == EAGAIN ? 0 : -1;
+            return errno == EAGAIN ? (ssize_t)sent : -1;
         }
-        c->first += n;
-        c->used -= n;
+        sent += n;
     }
-    c->first = 0;
+    return sent;
+}
+
+/* Send what was kept: 0, or -1 when the connection is gone. */
+static int flush(struct connection *c)
+{
+    ssize_t n = send_some(c->fd, c->data + c->first, c->used);
+
+    if (n < 0) {
+        return -1;
+    }
+    c->first += n;
+    c->used -= n;
+    if (!c->used) {
+        free(c->data);
+        c->data = NULL;
+    }
+    return 0;
+}
+
+/* Send it, and keep the rest: 0, or -1 when the connection is gone. */
+static int answer(struct connection *c, const char *data, size_t bytes)
+{
+    ssize_t n = send_some(c->fd, data, bytes);
+
+    if (n < 0) {
+        return -1;
+    }
+    if ((size_t)n < bytes) {
+        c->data = malloc(bytes - n);
+        if (!c->data) {
+            die("malloc");
+        }
+        memcpy(c->data, data + n, bytes - n);
+        c->first = 0;
+        c->used = bytes - n;
+    }
     return 0;
 }
 
 static void serve(struct connection *c)
 {
+    char data[BUFFER_BYTES];
+
     for (;;) {
         ssize_t n;
 
-        if (flush(c) < 0) {
+        if (c->used && flush(c) < 0) {
             connection_close(c);
             return;
         }
@@ -81,16 +122,15 @@ static void serve(struct connection *c)
             connection_close(c);
             return;
         }
-        n = read(c->fd, c->data, sizeof(c->data));
+        n = read(c->fd, data, sizeof(data));
         if (n < 0 && errno == EAGAIN) {
             return;
         }
-        if (n < 0) {
+        if (n < 0 || answer(c, data, n) < 0) {
             connection_close(c);
             return;
         }
         c->ended = n == 0;
-        c->used = n;
     }
 }
 
@@ -162,7 +202,7 @@ static void listen_on(uint16_t port)
     if (bind(listen_fd, (struct sockaddr *)&sin, sizeof(sin))) {
         die("bind");
     }
-    if (listen(listen_fd, 128)) {
+    if (listen(listen_fd, 4096)) {
         die("listen");
     }
 }

@@ -43,6 +43,11 @@
 #define HELPER_TIMEOUT_S 5
 #define HELPER_FD        3
 #define MESSAGE_MAX      512
+/*
+ * Frames that wait for the guest: a segment of each of very many peers. The
+ * kernel's own length is 1000 or less.
+ */
+#define QUEUE_FRAMES     8192
 
 /**
  * struct tap - an interface being made
@@ -154,6 +159,16 @@ static gboolean set_address(struct tap *tap, const char *guest_mac,
            fail(error, tap->request.ifr_name, "setting its address");
 }
 
+static gboolean set_queue(struct tap *tap, GError **error)
+{
+    struct ifreq request = { .ifr_qlen = QUEUE_FRAMES };
+
+    g_strlcpy(request.ifr_name, tap->request.ifr_name,
+              sizeof(request.ifr_name));
+    return ioctl(tap->control, SIOCSIFTXQLEN, &request) == 0 ||
+           fail(error, request.ifr_name, "setting the length of its queue");
+}
+
 static gboolean join_bridge(struct tap *tap, const char *bridge, GError **error)
 {
     const char *name = tap->request.ifr_name;
@@ -201,7 +216,8 @@ static gboolean make(struct tap *tap, const char *bridge, const char *guest_mac,
                      GError **error)
 {
     return attach(tap, error) &&
-           (tap->existing || set_address(tap, guest_mac, error)) &&
+           (tap->existing ||
+            (set_address(tap, guest_mac, error) && set_queue(tap, error))) &&
            (!bridge || join_bridge(tap, bridge, error)) && set_up(tap, error);
 }
 

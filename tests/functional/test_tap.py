@@ -71,6 +71,7 @@ class Tap(TapTest):
             self.assertEqual(line.split(":")[0], number, "another interface")
             self.assertIn("LOWER_UP", line)
             self.assertIn("master br0", line)
+            self.assertIn("qlen 8192", line)
         check()
         with guest.two_in_flight():
             guest.kill_qemu_now()

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 
+import bench_crowd
 import bench_moves
 from harness import trace
 from harness.daemon import PROGRAMS, REDIS, CtlError, Daemon, free_port
@@ -352,6 +353,9 @@ def run(daemon, options):
     if options.only == "moves":
         bench_moves.run(options.moves, row)
         return
+    if options.only == "crowd":
+        bench_crowd.run(daemon, options.crowds, row)
+        return
     disk(daemon)
     with_guest = Redis(daemon, "with")
     without_guest = Redis(daemon, "without", "--no-checkpoint")
@@ -369,6 +373,7 @@ def run(daemon, options):
     recoveries(with_guest, 5)
     with_guest.close()
     starts(daemon, 3)
+    bench_crowd.run(daemon, options.crowds, row)
     bench_moves.run(options.moves, row)
     for memory_mib in (64, 1024):
         named_starts(daemon, options.starts, memory_mib)
@@ -383,9 +388,11 @@ def main():
                         help="for each size of RAM (default 20)")
     parser.add_argument("--starts", type=int, default=20,
                         help="from a named checkpoint, of each size")
-    parser.add_argument("--only", choices=("named", "moves"),
-                        help="measure only starts from a named checkpoint, or "
-                        "moves")
+    parser.add_argument("--crowds", type=int, default=5,
+                        help="of clients that come at once, for each network")
+    parser.add_argument("--only", choices=("named", "moves", "crowd"),
+                        help="measure only starts from a named checkpoint, "
+                        "moves, or clients at once")
     options = parser.parse_args()
     daemon = Daemon()
     began = time.monotonic()

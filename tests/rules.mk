@@ -33,4 +33,4 @@ CHECK_HOSTS_DEPS = $(REDIS_SERVER)
 DEMO = SLUICE_BUILD=$(abspath $(B)) python3 tests/demo.py $(DEMO_FLAGS)
 DEMO_DEPS = $(REDIS_SERVER) $(GUEST_PYTHON) $(B)/guest-programs/randoms-musl
 BENCH = SLUICE_BUILD=$(abspath $(B)) python3 tests/bench.py $(BENCH_FLAGS)
-BENCH_DEPS = $(REDIS_SERVER)
+BENCH_DEPS = $(REDIS_SERVER) $(B)/guest-programs/echo-epoll-musl

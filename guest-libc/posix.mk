@@ -8,7 +8,7 @@ LIBC_POSIX := bytes calls defaults device epoll eventfd fd file io line pair pat
 	stat stdio timerfd tree tree-file uio wait
 LIBC_POSIX += inotify
 LIBC_POSIX += directory fd-control locks made-file path-change sendfile text
-LIBC_POSIX += proc proc-cpu proc-fd proc-maps proc-process proc-system proc-task
+LIBC_POSIX += proc proc-cpu proc-fd proc-maps proc-net proc-process proc-system proc-task
 
 LIBOS_OBJS += $(LIBC_POSIX:%=$(LIBOS_B)/posix/%.o)
 

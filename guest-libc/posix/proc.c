@@ -12,7 +12,7 @@
 #include "guest-libc/posix/proc.h"
 
 #define NAME_BYTES 64u
-#define NAMES_MAX  40u
+#define NAMES_MAX  48u
 
 static struct {
     char names[NAMES_MAX][NAME_BYTES]; /* paths, the tree keeps them */
@@ -164,6 +164,7 @@ void proc_start(void)
     text_line(self, sizeof(self), "%d", process.pid);
     add_files(process.pid, proc_process_files);
     add_files(process.pid, proc_maps_files);
+    add_files(process.pid, proc_net_files);
     add_magic(process.pid, "cwd", &cwd);
     add_magic(process.pid, "root", &root);
     add_magic(process.pid, "exe", &exe);
@@ -174,6 +175,7 @@ void proc_start(void)
     tree_add("/proc/thread-self", TREE_MAGIC, 0777, &proc_thread_self, 0);
     tree_add("/proc/mounts", TREE_LINK, 0777, "self/mounts",
              strlen("self/mounts"));
+    tree_add("/proc/net", TREE_LINK, 0777, "self/net", strlen("self/net"));
     tree_add(proc_cpu_file.name, TREE_MADE, proc_cpu_file.mode, &proc_cpu_file,
              0);
     proc_system_start();

@@ -9,6 +9,7 @@
  * proc-task.c     /proc/self/task
  * proc-system.c   meminfo, stat, uptime, ...
  * proc-cpu.c      cpuinfo
+ * proc-net.c      net/dev, net/route, net/tcp, net/udp
  */
 #ifndef POSIX_PROC_H
 #define POSIX_PROC_H
@@ -28,7 +29,7 @@ void proc_start(void);
 extern const struct tree_made proc_process_files[]; /* /proc/PID/ */
 extern const struct tree_made proc_task_files[]; /* /proc/PID/task/TID/ too */
 extern const struct tree_made proc_cpu_file;
-extern const struct tree_made proc_maps_files[];
+extern const struct tree_made proc_maps_files[], proc_net_files[];
 
 extern const struct tree_maker proc_fd_maker, proc_fdinfo_maker,
     proc_task_maker;

@@ -158,6 +158,25 @@ static void assert_event(long fd, int wd, uint32_t mask, const char *name)
     }
 }
 
+static void test_route(void)
+{
+    char text[1024] = "";
+    long fd = do_open("/proc/net/route", O_RDONLY);
+
+    g_assert_cmpint(CALL(io_sys_read, fd, P(text), sizeof(text) - 1), ==,
+                    3 * 128);
+    text[2 * 128] = text[3 * 128 - 1] = '\0';
+    g_assert_cmpstr(g_strchomp(text + 128), ==,
+                    "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0"
+                    "\t0");
+    CALL(io_sys_pread, fd, P(text), 128, 256);
+    text[127] = '\0';
+    g_assert_cmpstr(g_strchomp(text), ==,
+                    "eth0\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0"
+                    "\t0");
+    CALL(fd_sys_close, fd);
+}
+
 /* Who watches /etc/resolv.conf or its directory hears of another resolver. */
 static void test_inotify(void)
 {
@@ -447,6 +466,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/files/defaults", test_defaults);
     g_test_add_func("/libc/files/generated", test_generated);
     g_test_add_func("/libc/files/inotify-of-what-is-renewed", test_inotify);
+    g_test_add_func("/libc/files/route", test_route);
     g_test_add_func("/libc/files/read-only", test_read_only);
     g_test_add_func("/libc/files/changes", test_changes);
     g_test_add_func("/libc/files/statfs", test_statfs);

@@ -3,7 +3,8 @@
  * linux-net.c - a TAP device behind the kernel's packet calls
  *
  * A thread of the host's reads the device and fills the same ring that the
- * Sluice kernel fills, so that the library sees no difference.
+ * Sluice kernel fills, so that the library sees no difference.  When the ring is
+ * full it waits, as that kernel does, and frames wait in the device's queue.
  */
 #include <errno.h>
 #include <asm/fcntl.h>
@@ -11,6 +12,7 @@
 #include <linux/if_tun.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
+#include <linux/time_types.h>
 #include <linux/ioctl.h>
 #include <string.h>
 #include "guest-libc/host/host.h"
@@ -23,6 +25,7 @@
 #define TAP_MTU            1500u
 #define IOV_MAX_N          16u
 #define READER_STACK_BYTES (32u << 10)
+#define FULL_WAIT_NS       1000000
 #define READER_FLAGS                                                           \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |        \
      CLONE_SYSVSEM)
@@ -100,6 +103,9 @@ static bool ring_put(const uint8_t *frame, uint32_t len_bytes)
 _Noreturn void host_reader_main(void)
 {
     static uint8_t frame[CKPT_FRAME_MAX];
+    static const struct __kernel_timespec full_wait = {
+        .tv_nsec = FULL_WAIT_NS,
+    };
     long n;
 
     host_signals_block();
@@ -108,11 +114,10 @@ _Noreturn void host_reader_main(void)
         if (n < (long)CKPT_FRAME_MIN) {
             continue;
         }
-        if (ring_put(frame, n)) {
-            host_net_event();
-        } else {
-            net->dropped++;
+        while (!ring_put(frame, n)) {
+            linux_call(__NR_nanosleep, (uint64_t)&full_wait, 0, 0, 0);
         }
+        host_net_event();
     }
 }
 

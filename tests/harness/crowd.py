@@ -29,9 +29,18 @@ class Crowd:
         head = f"client {number} call {self.calls} "
         return head.encode().ljust(MESSAGE_BYTES, b".")
 
+    def grow(self, count):
+        """So many more, which connect at once."""
+        more = [socket.socket() for _ in range(count)]
+        self._connect(more)
+        self.socks += more
+
     def connect(self):
         """All at once; they are connected when call() says so."""
-        for sock in self.socks:
+        self._connect(self.socks)
+
+    def _connect(self, socks):
+        for sock in socks:
             sock.setblocking(False)
             sock.connect_ex(self.address)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How quickly thousands of clients that connect and send at once are served."""
+"""How quickly thousands of clients that come at once are served."""
 
 from harness.crowd import Crowd, room_for
 from harness.daemon import PROGRAMS, free_port

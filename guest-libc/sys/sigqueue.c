@@ -227,7 +227,11 @@ int sigqueue_take(struct signal_queue *queue, uint64_t allowed,
     }
     *ret_info = entry->info;
     if (entry->kept) {
-        ret_info->uid = entry->overrun;
+        if (entry->count) {
+            entry->count(entry);
+        }
+        entry->told = entry->overrun;
+        ret_info->uid = entry->told;
     }
     entry_done(entry);
     return sig;

@@ -27,13 +27,16 @@ struct signal_info {
 /*
  * One signal that waits.  Its memory belongs to the queues, or, if @kept, to
  * whoever sends it again and again (a timer): such an entry waits once at a
- * time and counts what comes meanwhile in @overrun.
+ * time and counts what comes meanwhile in @overrun.  @count, if any, adds what
+ * was due and not yet sent when the signal is taken; lock held.
  */
 struct signal_entry {
     struct signal_entry *next;
     struct signal_queue *queue; /* where it waits, NULL: nowhere */
     int sig;
-    uint32_t overrun; /* sent again while it waited; 0 when it is taken */
+    uint32_t overrun; /* sent again while it waits */
+    uint32_t told;    /* what it was when the signal was last taken */
+    void (*count)(struct signal_entry *entry);
     bool kept;
     struct signal_info info;
 };

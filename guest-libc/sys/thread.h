@@ -93,8 +93,8 @@ long signal_send_locked(struct thread *t, int sig,
 /*
  * The same for an entry that its sender keeps (a timer), with sig and info set;
  * true if it waits now and did not before.  While it waits it counts how often
- * it was sent, which is what si_overrun says; the count stays until it is sent
- * the next time.  sigqueue_remove_kept() before it is freed.  Lock held.
+ * it was sent, which is what si_overrun says; @told keeps what was said.
+ * sigqueue_remove_kept() before it is freed.  Lock held.
  */
 bool signal_send_kept_locked(struct thread *t, struct signal_entry *entry);
 /* lib_wait() ends for a signal, which becomes this thread's. Lock held. */

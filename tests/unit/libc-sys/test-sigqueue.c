@@ -129,10 +129,20 @@ static void test_not_told(void)
     lib_unlock();
 }
 
+/* Three times it was due, and nobody has sent it yet. */
+static void count_more(struct signal_entry *entry)
+{
+    entry->overrun += 3;
+}
+
 /* A timer's entry: once at a time, and counts what comes meanwhile. */
 static void test_kept(void)
 {
-    struct signal_entry timer = { .sig = RT, .info = { .code = SI_TIMER } };
+    struct signal_entry timer = {
+        .sig = RT,
+        .count = count_more,
+        .info = { .code = SI_TIMER },
+    };
     struct signal_info info;
     struct thread *t;
 
@@ -148,11 +158,12 @@ static void test_kept(void)
     lib_lock();
     g_assert_cmpint(signal_take_locked(t, ~0ull, &info), ==, RT);
     g_assert_cmpint(info.code, ==, SI_TIMER);
-    g_assert_cmpuint(info.uid, ==, 2);
-    g_assert_cmpuint(timer.overrun, ==, 2);
+    g_assert_cmpuint(info.uid, ==, 5);
+    g_assert_cmpuint(timer.told, ==, 5);
     g_assert_null(timer.queue);
     g_assert_true(signal_send_kept_locked(NULL, &timer));
     g_assert_cmpuint(timer.overrun, ==, 0);
+    g_assert_cmpuint(timer.told, ==, 5);
     sigqueue_remove_kept(&timer);
     sigqueue_remove_kept(&timer);
     g_assert_cmpint(signal_take_locked(t, ~0ull, &info), ==, RT);

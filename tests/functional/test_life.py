@@ -11,13 +11,15 @@ from base import PROGRAMS, RedisLoad, SluiceTest, wait_for
 from harness.daemon import CtlError, process_alive
 
 
-# Programs that serve or wait until they are stopped.
-NEVER_END = ("echo-epoll", "endings", "pause-forever", "sluice-frames",
-             "sluice-lines")
+# Programs that serve, wait until they are stopped, or want a tracer.
+NEVER_END = ("bulk", "echo-epoll", "endings", "pause-forever", "sluice-frames",
+             "sluice-lines", "stepped")
 
 
 class Life(SluiceTest):
     """start, exit, stop, kill, crash, rm; and what is left behind."""
+
+    timeout = 600
 
     def run_to_the_end(self, program):
         """Its log is its output, its exit status the guest's."""

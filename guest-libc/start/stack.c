@@ -32,7 +32,9 @@ struct builder {
 static uint64_t put_bytes(struct builder *b, const void *from, size_t n)
 {
     b->strings -= n;
-    memcpy(b->strings, from, n);
+    if (n) { /* an empty list has no address */
+        memcpy(b->strings, from, n);
+    }
     return (uint64_t)b->strings;
 }
 

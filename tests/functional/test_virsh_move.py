@@ -67,7 +67,7 @@ class VirshMove(SluiceTest):
             fault(guest)
             if fault is self.kill_source_ckptd:
                 guest.fast()
-                self.assertEqual(virsh.wait(60), 0)
+                self.assertEqual(virsh.wait(60), 0, guest.move_said())
                 guest.arrived()
             else:
                 self.assertNotEqual(virsh.wait(60), 0)

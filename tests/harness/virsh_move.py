@@ -7,6 +7,7 @@ themselves.
 """
 
 import contextlib
+import re
 import uuid
 
 from .hosts import Host, Network
@@ -100,12 +101,23 @@ class VirshGuest(TwoSides):
         virsh = here.popen(["virsh", "-q", "-c", here.uri,
                             *self._move_words(("--p2p", "--bandwidth", "1"))],
                            "virsh-migrate.log")
-        self.target.wait_status(
-            lambda s: s["state"] == "arriving" or virsh.poll() is not None,
-            60, "RAM comes in")
-        assert virsh.poll() is None, \
-            (here.directory / "virsh-migrate.log").read_text("utf-8")
+        wait_for(lambda: self._sends_ram() or virsh.poll() is not None,
+                 60, "RAM goes out")
+        assert virsh.poll() is None, self.move_said()
         return virsh
+
+    def move_said(self):
+        """What virsh said of the moves that began slowly, and libvirtd of
+        this host with it."""
+        here = self.source.libvirtd.directory
+        return "".join((here / log).read_text("utf-8")
+                       for log in ("virsh-migrate.log", "libvirtd.log"))
+
+    def _sends_ram(self):
+        """Whether this host's QEMU has begun: it asked its ckptd whether the
+        guest may leave, the other QEMU waits in `arriving` for the answer."""
+        job = self.source.virsh("domjobinfo", "--rawstats")
+        return re.search(r"^memory_processed: [1-9]", job, re.M) is not None
 
     def fast(self):
         """Let a slow move do the rest."""

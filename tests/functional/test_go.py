@@ -4,6 +4,7 @@
 import socket
 import ssl
 import threading
+import time
 
 from base import PROGRAMS, SluiceTest, free_port
 
@@ -61,7 +62,7 @@ class Client(threading.Thread):
 class Go(SluiceTest):
     """tests/guest/go/busy.go"""
 
-    timeout = 600
+    timeout = 1200
 
     def start_busy(self):
         """Return: the guest, and its clients at work.  It writes all over its
@@ -69,7 +70,9 @@ class Go(SluiceTest):
         port = free_port()
         guest = self.daemon.run(
             GO, name="busy", ports=[(port, GUEST_PORT)],
-            options=self.guest_options("--memory", 128, verify=False))
+            options=self.guest_options(
+                "--memory", 128, "--env", "GODEBUG=asyncpreemptoff=0",
+                verify=False))
         guest.wait_log("ready", PATIENCE_S)
         clients = [Client(port, number) for number in range(CONNECTIONS)]
         for client in clients:
@@ -94,16 +97,22 @@ class Go(SluiceTest):
 
     def test_busy_over_kills(self):
         """QEMU killed again and again: no goroutine, timer or connection
-        notices, and the program ends by SIGTERM with nothing wrong."""
+        notices, and the program ends by SIGTERM with nothing wrong.  It goes
+        on for N minutes by `-p minutes=N`."""
+        until = time.monotonic() + \
+            60 * float(self.params.get("minutes", default=0))
         guest, clients = self.start_busy()
         for client in clients:
             guest.wait_status(lambda _, c=client: c.counters or c.problem,
                               PATIENCE_S, "an answer")
-        for number in range(1, KILLS + 1):
+        kills = 0
+        while kills < KILLS or time.monotonic() < until:
             self.wait_progress(guest, clients)
             guest.kill_qemu()
-            guest.wait_recovered(number)
+            kills += 1
+            guest.wait_recovered(kills)
         self.wait_progress(guest, clients)
+        self.log.info("%d kills", kills)
         for client in clients:
             client.finish()
             self.log.info("%d answers, %s", client.answers, client.counters)
@@ -111,4 +120,5 @@ class Go(SluiceTest):
             self.assertEqual(client.counters["wrong"], 0)
         self.daemon.ctl("stop", guest.name)
         self.assertEqual(guest.status()["exit_status"], 0, guest.logs())
+        self.log.info("%s", guest.logs())
         self.assertRegex(guest.logs(), r"done: .* wrong 0")

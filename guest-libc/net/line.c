@@ -11,6 +11,30 @@
 #include "guest-libc/posix/defaults.h"
 #include "guest-libc/posix/file.h"
 
+static uint64_t line_seen; /* lock; of prim_line() */
+
+/**
+ * line_look() - hear of another line before its frames
+ *
+ * Whoever takes frames calls it when it knows how many there are: the kernel
+ * counts the line before it adds a frame that is for the new line.
+ *
+ * Return: whether one has begun; frames may have been thrown away.
+ * Context: lock held; not from within lwIP.
+ */
+bool line_look(void)
+{
+    /* Pairs with the kernel's release, which is after it has the message. */
+    uint64_t line = __atomic_load_n(prim_line(), __ATOMIC_ACQUIRE);
+
+    if (line == line_seen) {
+        return false;
+    }
+    line_seen = line;
+    mailbox_read_locked();
+    return true;
+}
+
 /* Our own addresses as before, with connections that are ours to reset. */
 static bool is_unchanged(const struct ckpt_identity *id)
 {

@@ -350,9 +350,11 @@ unsigned link_receive(void)
         return 0;
     }
     data = (const uint8_t *)link_net + link_net->data_offset;
+    do {
+        /* Pairs with the kernel's release after it wrote the frames. */
+        head = __atomic_load_n(&link_net->head, __ATOMIC_ACQUIRE);
+    } while (line_look());
     tail = link_net->tail;
-    /* Pairs with the kernel's release after it wrote the frames. */
-    head = __atomic_load_n(&link_net->head, __ATOMIC_ACQUIRE);
     while (tail != head && n < LINK_BATCH) {
         uint64_t at = tail & (link_net->size_bytes - 1);
         uint32_t len;

@@ -38,6 +38,9 @@ void clock_seconds_run(void);
 void clock_run(uint64_t now_ns);
 uint64_t clock_deadline(void);
 
+/* line.c */
+bool line_look(void);
+
 /* link.c */
 bool link_start(const struct boot_net *net);
 /* The word that tells of frames. */

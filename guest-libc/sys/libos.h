@@ -210,6 +210,12 @@ _Noreturn void lib_panic(const char *format, ...)
 uint64_t sys_poll_locked(void);
 
 /*
+ * Take all messages from the host now, for a reason: each look is a kernel
+ * call.  Context: lock held, not from within lwIP.
+ */
+void mailbox_read_locked(void);
+
+/*
  * The wall clock may have been set (a restore, the host's own clock): whoever
  * sleeps until a time of day reckons again.  Called by who hears of it; costs
  * next to nothing when it was not.  Context: lock held.

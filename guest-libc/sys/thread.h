@@ -176,7 +176,4 @@ uint64_t limit_now(uint32_t resource);
 /* 0, or -ENOMEM if so much more memory is more than a limit. */
 long limit_memory(uint64_t more_bytes, bool writable);
 
-/* Messages from the host. Lock held. */
-void mailbox_read_locked(void);
-
 #endif

@@ -428,8 +428,19 @@ void wall_clock_look_locked(void)
     }
 }
 
+void mailbox_read_locked(void)
+{
+    const struct ckpt_identity *id = sim.identity;
+
+    sim.identity = NULL;
+    if (id) {
+        net_new_line(id);
+    }
+}
+
 uint64_t sys_poll_locked(void)
 {
+    mailbox_read_locked();
     return SYS_FOREVER;
 }
 

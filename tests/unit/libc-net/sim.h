@@ -34,7 +34,9 @@ struct sim {
     unsigned sent, received;  /* frames on the wire, before any loss */
     unsigned resets;          /* TCP segments with RST among @sent */
     unsigned sigpipes;
-    unsigned sleeps;  /* of the library: each is a wake-up */
+    unsigned sleeps; /* of the library: each is a wake-up */
+    /* Another line has begun, and nobody has read of it. */
+    const struct ckpt_identity *identity;
     unsigned endings; /* times that prim_ending() was called */
     uint32_t ending_status;
     /* Sees the frames that reach the peer's end; true: it was for this one. */

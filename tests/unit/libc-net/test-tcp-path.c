@@ -17,6 +17,7 @@
 #include "tests/unit/libc-net/states.h"
 
 #define HOUR_MS 3600000u
+#define GONE_1  "< A 500 ack 1; > RA 1 ack 500"
 
 /* So many milliseconds in which the program sleeps. */
 static void sleep_ms(uint64_t ms)
@@ -298,6 +299,49 @@ static void test_restored_window_shut(void)
     end();
 }
 
+/* A rollback that nobody has read of yet. */
+static void rollback(void)
+{
+    static const struct ckpt_identity id = {
+        .why = CKPT_LINE_ROLLBACK,
+        .generation = 2,
+        .flags = CKPT_IDENTITY_OWN,
+    };
+
+    sim.identity = &id;
+    sim.line++;
+}
+
+static void accept_it(void)
+{
+    fd = CALL(socket_sys_accept4, listener, 0, 0, SOCK_NONBLOCK);
+    g_assert_cmpint(fd, >=, 0);
+}
+
+/* Who calls when a line has begun is this line's. */
+static void test_rollback_called(void)
+{
+    rollback();
+    syn_rcvd();
+    SCRIPT("< A 1 ack 1; < PA 1+1 ack 1; > A 1 ack 2");
+    accept_it();
+    end();
+}
+
+/* Who has our SYN hears of the end; who lacks it may go on asking. */
+static void test_rollback_half_open(void)
+{
+    syn_rcvd();
+    rollback();
+    SCRIPT("> R 1; < S 0 mss 1460; > SA 0 ack 1; < A 1 ack 1; -1000");
+    accept_it();
+    end();
+    established();
+    rollback();
+    SCRIPT("> RA 1 ack 101; " GONE_1);
+    end();
+}
+
 /* Nobody answers for ten minutes: a guest sleeps through most of them. */
 static void test_wake_ups(void)
 {
@@ -544,6 +588,8 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/tcp/restored", test_restored);
     g_test_add_func("/libc/tcp/restored-window-shut",
                     test_restored_window_shut);
+    g_test_add_func("/libc/tcp/rollback/called", test_rollback_called);
+    g_test_add_func("/libc/tcp/rollback/half-open", test_rollback_half_open);
     g_test_add_func("/libc/tcp/wake-ups", test_wake_ups);
     g_test_add_func("/libc/tcp/round-trip", test_round_trip);
     g_test_add_func("/libc/tcp/icmp/connecting", test_icmp_connecting);

@@ -26,8 +26,9 @@
 #include "ckptd/ckptd-wire.h"
 
 /* How long one who is turned away may take to say what it wants. */
-#define LAST_WORDS_MS  200
-#define SEND_TIMEOUT_S 1
+#define LAST_WORDS_MS 200
+/* So many are waited for at a time; others are not told why. */
+#define REFUSED_MAX   8u
 
 struct CkptdEngineSocket {
     char *path;
@@ -76,9 +77,12 @@ gboolean ckptd_engine_socket_owner(const char *name, uid_t *ret_uid,
     return TRUE;
 }
 
-/* Return: FALSE with a word to the log for one who may not call. */
+/*
+ * Return: FALSE with a word to the log for one who may not call, and @ret_why
+ * where it is to hear that.
+ */
 static gboolean identify(CkptdEngineSocket *s, int conn_fd,
-                         struct ckptd_process *ret_caller)
+                         struct ckptd_process *ret_caller, const char **ret_why)
 {
     struct ucred cred;
     socklen_t len = sizeof(cred);
@@ -91,7 +95,7 @@ static gboolean identify(CkptdEngineSocket *s, int conn_fd,
         g_warning("%s: process %d of user %d may not run this guest: turned "
                   "away",
                   s->path, (int)cred.pid, (int)cred.uid);
-        ckptd_engine_socket_refuse(conn_fd, "this guest is another user's");
+        *ret_why = "this guest is another user's";
         return FALSE;
     }
     if (!ckptd_process_watch(cred.pid, ret_caller)) {
@@ -108,16 +112,17 @@ static gboolean on_call(gint fd, GIOCondition condition G_GNUC_UNUSED,
                         gpointer opaque)
 {
     CkptdEngineSocket *s = opaque;
-    struct timeval timeout = { .tv_sec = SEND_TIMEOUT_S };
     struct ckptd_process caller;
+    const char *why = NULL;
     int conn_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (conn_fd < 0) {
         return G_SOURCE_CONTINUE;
     }
-    setsockopt(conn_fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-    if (identify(s, conn_fd, &caller)) {
+    if (identify(s, conn_fd, &caller, &why)) {
         s->called(conn_fd, &caller, s->opaque);
+    } else if (why) {
+        ckptd_engine_socket_refuse(conn_fd, why);
     } else {
         close(conn_fd);
     }
@@ -199,27 +204,84 @@ void ckptd_engine_socket_free(CkptdEngineSocket *s, gboolean remove)
     g_free(s);
 }
 
-/**
- * ckptd_engine_socket_refuse() - tell one who called why it cannot be
- * @conn_fd: the connection, still the caller's to close
- * @reason: for people: QEMU ends with it
- *
- * Its HELLO is read first: a connection closed with something unread looks
- * like an error to the other side, which then does not see the reason.
- *
- * Context: may block for LAST_WORDS_MS.
- */
-void ckptd_engine_socket_refuse(int conn_fd, const char *reason)
+/* --- one who is turned away ----------------------------------------------- */
+
+struct refused {
+    int fd;
+    char *reason;
+    guint source;
+    guint timer;
+};
+
+static guint n_refused;
+
+/* Return: FALSE when its HELLO has not come yet. */
+static gboolean say_why(int conn_fd, const char *reason)
 {
     struct ckpt_msg msg = {
         .type = CKPT_MSG_REFUSE,
-        .len_bytes = strlen(reason),
+        .len_bytes = ckptd_wire_text_bytes(reason),
     };
-    struct pollfd pfd = { conn_fd, POLLIN, 0 };
     char hello[CKPT_MSG_MAX];
 
-    if (poll(&pfd, 1, LAST_WORDS_MS) > 0 &&
-        recv(conn_fd, hello, sizeof(hello), MSG_DONTWAIT) > 0) {
-        ckptd_wire_send(conn_fd, &msg, reason, NULL, 0, NULL);
+    if (recv(conn_fd, hello, sizeof(hello), MSG_DONTWAIT) <= 0) {
+        return FALSE;
     }
+    ckptd_wire_send(conn_fd, &msg, reason, NULL, 0, NULL);
+    return TRUE;
+}
+
+static void refused_end(struct refused *r)
+{
+    g_clear_handle_id(&r->source, g_source_remove);
+    g_clear_handle_id(&r->timer, g_source_remove);
+    close(r->fd);
+    g_free(r->reason);
+    g_free(r);
+    n_refused--;
+}
+
+static gboolean on_last_words(gint fd, GIOCondition condition G_GNUC_UNUSED,
+                              gpointer opaque)
+{
+    struct refused *r = opaque;
+
+    r->source = 0;
+    say_why(fd, r->reason);
+    refused_end(r);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean on_silence(gpointer opaque)
+{
+    struct refused *r = opaque;
+
+    r->timer = 0;
+    refused_end(r);
+    return G_SOURCE_REMOVE;
+}
+
+/**
+ * ckptd_engine_socket_refuse() - tell one who called why it cannot be
+ * @conn_fd: the connection, taken over
+ * @reason: for people: QEMU ends with it
+ *
+ * Its HELLO is read first: a connection closed with something unread looks
+ * like an error to the other side, which then does not see the reason. One who
+ * has not said it yet gets LAST_WORDS_MS, while the main thread goes on.
+ */
+void ckptd_engine_socket_refuse(int conn_fd, const char *reason)
+{
+    struct refused *r;
+
+    if (say_why(conn_fd, reason) || n_refused >= REFUSED_MAX) {
+        close(conn_fd);
+        return;
+    }
+    r = g_new0(struct refused, 1);
+    r->fd = conn_fd;
+    r->reason = g_strdup(reason);
+    r->source = g_unix_fd_add(conn_fd, G_IO_IN, on_last_words, r);
+    r->timer = g_timeout_add(LAST_WORDS_MS, on_silence, r);
+    n_refused++;
 }

@@ -105,20 +105,41 @@ void ckptd_guest_watch_qemu(CkptdGuest *g)
 
 /* --- the session's events ------------------------------------------------- */
 
-struct note {
-    CkptdGuest *guest;
-    guint serial;
-    struct ckptd_session_event event;
-    char *text;
-};
-
-static void note_free(gpointer data)
+/*
+ * What a QEMU says is checked by the session's thread against what it said
+ * before. Here it meets what has been done to the guest since: where the two do
+ * not go together that QEMU is ended, and the guest goes on by its death.
+ */
+static void on_bad_peer(CkptdGuest *g, const char *how)
 {
-    struct note *note = data;
+    g_free(g->last.bad);
+    g->last.bad = g_strdup(how);
+    if (!ckptd_guest_external_refused(g, 0)) {
+        ckptd_process_kill(&g->qemu, SIGKILL);
+    }
+}
 
-    ckptd_guest_unref(note->guest);
-    g_free(note->text);
-    g_free(note);
+static gboolean is_due(CkptdGuest *g, enum ckptd_guest_state next,
+                       const char *what)
+{
+    g_autofree char *how = NULL;
+
+    if (ckptd_guest_may_become(g, next)) {
+        return TRUE;
+    }
+    how = g_strdup_printf("QEMU %s while the guest was %s", what,
+                          ckptd_guest_state_name(g));
+    g_warning("%s: %s", g->spec->name, how);
+    on_bad_peer(g, how);
+    return FALSE;
+}
+
+/* What was asked for before, and may not have been heard. */
+static void ask_again(CkptdGuest *g)
+{
+    if (g->checkpoint_waiters->len || g->naming) {
+        ckptd_session_checkpoint(g->session, NULL);
+    }
 }
 
 static void on_welcomed(CkptdGuest *g)
@@ -133,8 +154,15 @@ static void on_welcomed(CkptdGuest *g)
     if (g->state == CKPTD_GUEST_STOPPING || g->state == CKPTD_GUEST_RUNNING ||
         g->state == CKPTD_GUEST_ENDING ||
         g->state == CKPTD_GUEST_ROLLING_BACK ||
-        g->state == CKPTD_GUEST_LEAVING) {
-        return; /* RECONNECT of one that was running all the time */
+        g->state == CKPTD_GUEST_LEAVING || g->state == CKPTD_GUEST_HANDING) {
+        /* RECONNECT of one that was running all the time */
+        if (g->state == CKPTD_GUEST_RUNNING) {
+            ask_again(g);
+        }
+        return;
+    }
+    if (!is_due(g, ckptd_guest_up_state(g), "was welcomed")) {
+        return;
     }
     g_clear_handle_id(&g->timer, g_source_remove);
     ckptd_guest_external_welcomed(g);
@@ -144,8 +172,16 @@ static void on_welcomed(CkptdGuest *g)
     ckptd_guest_answer_all(g->start_waiters, 0, NULL);
     if (g->stop_pending && !g->ending) {
         ckptd_guest_stop_now(g);
-    } else if (g->checkpoint_waiters->len || g->naming) {
-        ckptd_session_checkpoint(g->session, NULL);
+    } else {
+        ask_again(g);
+    }
+}
+
+static void on_arriving(CkptdGuest *g)
+{
+    if (g->state == CKPTD_GUEST_STOPPING ||
+        is_due(g, CKPTD_GUEST_ARRIVING, "wants the guest to come")) {
+        ckptd_guest_move_arriving(g);
     }
 }
 
@@ -157,48 +193,55 @@ static void take_text(char **slot, const char *text)
     }
 }
 
-static void on_named(CkptdGuest *g, const struct note *note)
+static void on_named(CkptdGuest *g, const struct ckptd_session_event *event)
 {
     g_autoptr(GError) error = NULL;
 
-    if (note->text) {
-        g_set_error_literal(&error, CKPTD_ERROR, note->event.number,
-                            note->text);
+    if (event->text) {
+        g_set_error_literal(&error, CKPTD_ERROR, event->number, event->text);
     }
-    ckptd_guest_named(g, note->event.number, error);
+    ckptd_guest_named(g, event->number, error);
 }
 
-static void on_failed(CkptdGuest *g, const struct note *note)
+static void on_failed(CkptdGuest *g, const struct ckptd_session_event *event)
 {
     if (ckptd_spec_is_external(g->spec) && g->qemu.pidfd < 0) {
         /* It could not step back. */
-        ckptd_guest_set_reason(g, g_strdup(note->text));
+        ckptd_guest_set_reason(g, g_strdup(event->text));
         ckptd_guest_external_fail(g);
-    } else if (ckptd_guest_external_refused(g, note->event.number)) {
-        take_text(&g->last.bad, note->text);
+    } else if (ckptd_guest_external_refused(g, event->number)) {
+        take_text(&g->last.bad, event->text);
     } else {
-        take_text(&g->last.fatal, note->text);
+        take_text(&g->last.fatal, event->text);
         ckptd_process_kill(&g->qemu, SIGKILL);
     }
 }
 
-static void on_event(CkptdGuest *g, const struct note *note)
+/**
+ * ckptd_guest_on_event() - its session has told something
+ * @g: with a session
+ * @event: what
+ *
+ * Context: main thread.
+ */
+void ckptd_guest_on_event(CkptdGuest *g,
+                          const struct ckptd_session_event *event)
 {
     g_autofree char *how = NULL;
 
-    switch (note->event.type) {
+    switch (event->type) {
     case CKPTD_SESSION_WELCOMED:
         on_welcomed(g);
         break;
     case CKPTD_SESSION_ARRIVING:
-        ckptd_guest_move_arriving(g);
+        on_arriving(g);
         break;
     case CKPTD_SESSION_ARRIVED:
         ckptd_guest_move_arrived(g);
         on_welcomed(g);
         break;
     case CKPTD_SESSION_MOVE:
-        ckptd_guest_move_said(g, note->event.number);
+        ckptd_guest_move_said(g, event->number);
         break;
     case CKPTD_SESSION_ENDING:
         ckptd_guest_program_ended(g);
@@ -208,30 +251,27 @@ static void on_event(CkptdGuest *g, const struct note *note)
         break;
     case CKPTD_SESSION_EXIT:
         g->last.exited = TRUE;
-        g->last.exit_status = note->event.number;
+        g->last.exit_status = event->number;
         break;
     case CKPTD_SESSION_PANIC:
-        take_text(&g->panic, note->text);
+        take_text(&g->panic, event->text);
         take_text(&g->last.bad, "the guest's kernel panicked, see its log");
         break;
     case CKPTD_SESSION_BYE:
-        g->last.bye = note->event.number;
-        take_text(&g->last.bad, note->text);
+        g->last.bye = event->number;
+        take_text(&g->last.bad, event->text);
         break;
     case CKPTD_SESSION_COMMITTED:
-        ckptd_guest_answer_all(g->checkpoint_waiters, note->event.number, NULL);
+        ckptd_guest_answer_all(g->checkpoint_waiters, event->number, NULL);
         break;
     case CKPTD_SESSION_NAMED:
-        on_named(g, note);
+        on_named(g, event);
         break;
     case CKPTD_SESSION_BAD_PEER:
-        take_text(&g->last.bad, note->text);
-        if (!ckptd_guest_external_refused(g, 0)) {
-            ckptd_process_kill(&g->qemu, SIGKILL);
-        }
+        on_bad_peer(g, event->text);
         break;
     case CKPTD_SESSION_FAILED:
-        on_failed(g, note);
+        on_failed(g, event);
         break;
     case CKPTD_SESSION_DRAINED:
         how = ckptd_process_reap(&g->qemu);
@@ -247,40 +287,4 @@ static void on_event(CkptdGuest *g, const struct note *note)
         ckptd_guest_external_rolled_back(g);
         break;
     }
-}
-
-static gboolean deliver_note(gpointer data)
-{
-    struct note *note = data;
-
-    if (note->serial == note->guest->session_serial) {
-        on_event(note->guest, note);
-    }
-    return G_SOURCE_REMOVE;
-}
-
-/**
- * ckptd_guest_on_session() - its session has something to tell
- * @event: copied
- * @opaque: struct ckptd_guest_sender
- *
- * Worked on in the main thread, unless the guest has another session by then.
- * Context: session thread.
- */
-void ckptd_guest_on_session(const struct ckptd_session_event *event,
-                            gpointer opaque)
-{
-    struct note *note = g_new0(struct note, 1);
-    const struct ckptd_guest_sender *sender = opaque;
-    GSource *source;
-
-    note->guest = ckptd_guest_ref(sender->guest);
-    note->serial = sender->serial;
-    note->event = *event;
-    note->text = g_strdup(event->text);
-    source = g_idle_source_new();
-    g_source_set_priority(source, G_PRIORITY_HIGH);
-    g_source_set_callback(source, deliver_note, note, note_free);
-    g_source_attach(source, NULL);
-    g_source_unref(source);
 }

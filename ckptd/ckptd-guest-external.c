@@ -35,22 +35,14 @@
 
 /* --- who calls ------------------------------------------------------------ */
 
-static void forget_caller(CkptdGuest *g)
-{
-    g_clear_handle_id(&g->caller_timer, g_source_remove);
-    ckptd_process_clear(&g->caller);
-    if (g->caller_fd >= 0) {
-        close(g->caller_fd);
-        g->caller_fd = -1;
-    }
-}
-
 static void refuse_caller(CkptdGuest *g, const char *reason)
 {
     g_message("%s: QEMU process %d is turned away: %s", g->spec->name,
               (int)g->caller.pid, reason);
+    g_clear_handle_id(&g->caller_timer, g_source_remove);
+    ckptd_process_clear(&g->caller);
     ckptd_engine_socket_refuse(g->caller_fd, reason);
-    forget_caller(g);
+    g->caller_fd = -1;
 }
 
 /* The caller becomes the guest's QEMU. */

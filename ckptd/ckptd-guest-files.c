@@ -91,6 +91,7 @@ CkptdGuest *ckptd_guest_alloc(const struct ckptd_paths *paths, const char *name)
     g->caller_fd = -1;
     g->qemu = g->netd = g->caller = (struct ckptd_process)CKPTD_PROCESS_NONE;
     g->tap_fd = -1;
+    ckptd_notes_init(&g->notes);
     g->down_waiters = g_array_new(FALSE, FALSE, sizeof(struct ckptd_waiter));
     g->checkpoint_waiters =
         g_array_new(FALSE, FALSE, sizeof(struct ckptd_waiter));
@@ -122,6 +123,7 @@ void ckptd_guest_unref(CkptdGuest *g)
         return;
     }
     g_assert(!g->session && !g->engine_socket && !g->libvirt);
+    ckptd_notes_clear(&g->notes);
     ckptd_spec_free(g->spec);
     g_array_unref(g->down_waiters);
     g_array_unref(g->checkpoint_waiters);

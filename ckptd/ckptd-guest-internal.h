@@ -12,6 +12,7 @@
 #include "ckptd/ckptd-guest.h"
 #include "ckptd/ckptd-engine-socket.h"
 #include "ckptd/ckptd-guest-libvirt.h"
+#include "ckptd/ckptd-notes.h"
 #include "ckptd/ckptd-process.h"
 #include "ckptd/ckptd-session.h"
 
@@ -125,16 +126,10 @@ struct ckptd_guest_last {
     char *bad;
 };
 
-/* Whom a session's events are for. */
-struct ckptd_guest_sender {
-    CkptdGuest *guest;
-    guint serial;
-};
-
 /**
  * struct CkptdGuest - see ckptd-guest.h
  *
- * @session_serial: counts sessions; an event of an older one is dropped
+ * @notes:          what its session has told and nobody has heard yet
  * @fruitless:      recoveries in a row without a new durable epoch
  * @floor_epoch:    last durable epoch at the last recovery
  * @reason:         why it is in this state, for people, or NULL
@@ -168,8 +163,7 @@ struct CkptdGuest {
     gpointer observer_opaque;
 
     CkptdSession *session;
-    guint session_serial;
-    struct ckptd_guest_sender sender;
+    struct ckptd_notes notes;
     struct ckptd_process qemu;
     struct ckptd_process netd;
     guint qemu_source;
@@ -217,6 +211,8 @@ struct CkptdGuest {
 };
 
 /* ckptd-guest.c */
+gboolean ckptd_guest_may_become(const CkptdGuest *g,
+                                enum ckptd_guest_state next);
 void ckptd_guest_set_state(CkptdGuest *g, enum ckptd_guest_state next);
 void ckptd_guest_set_reason(CkptdGuest *g, char *reason);
 void ckptd_guest_set_timer(CkptdGuest *g, guint timeout_ms, GSourceFunc func);
@@ -224,6 +220,7 @@ void ckptd_guest_answer_all(GArray *waiters, guint64 epoch,
                             const GError *error);
 void ckptd_guest_clear_last(CkptdGuest *g);
 gboolean ckptd_guest_open_session(CkptdGuest *g, GError **error);
+void ckptd_guest_end_session(CkptdGuest *g);
 gboolean ckptd_guest_is_fruitless(CkptdGuest *g, const char *why);
 void ckptd_guest_launch(CkptdGuest *g);
 void ckptd_guest_release(CkptdGuest *g);
@@ -241,8 +238,8 @@ void ckptd_guest_net_watch(CkptdGuest *g);
 
 /* ckptd-guest-events.c */
 void ckptd_guest_watch_qemu(CkptdGuest *g);
-void ckptd_guest_on_session(const struct ckptd_session_event *event,
-                            gpointer opaque);
+void ckptd_guest_on_event(CkptdGuest *g,
+                          const struct ckptd_session_event *event);
 
 /* ckptd-guest-verbs.c */
 void ckptd_guest_stop_now(CkptdGuest *g);

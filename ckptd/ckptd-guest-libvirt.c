@@ -152,6 +152,7 @@ static gboolean on_answer(gint fd, GIOCondition condition G_GNUC_UNUSED,
                           gpointer opaque)
 {
     CkptdGuest *g = opaque;
+    g_autofree char *valid = NULL;
     char text[ANSWER_MAX], word[16];
     guint64 number;
     ssize_t len = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
@@ -162,9 +163,10 @@ static gboolean on_answer(gint fd, GIOCondition condition G_GNUC_UNUSED,
         return G_SOURCE_REMOVE; /* its death is told by the pidfd */
     }
     text[MAX(len, 0)] = '\0';
-    if (sscanf(text, "%15s %" G_GUINT64_FORMAT "%n", word, &number,
+    valid = g_utf8_make_valid(text, -1);
+    if (sscanf(valid, "%15s %" G_GUINT64_FORMAT "%n", word, &number,
                &words_end) == 2) {
-        on_words(g, word, number, g_strchug(text + words_end));
+        on_words(g, word, number, g_strchug(valid + words_end));
     }
     return G_SOURCE_CONTINUE;
 }

@@ -87,8 +87,8 @@ static const guint next_states[] = {
     [CKPTD_GUEST_HANDING] = S(GIVEN) | S(RECOVERING) | S(FAILED),
     [CKPTD_GUEST_GIVEN] = S(STOPPED) | S(RECOVERING) | S(FAILED),
     [CKPTD_GUEST_LANDING] = S(RUNNING) | S(RECOVERING) | S(STOPPED) | S(FAILED),
-    [CKPTD_GUEST_ARRIVING] =
-        S(RUNNING) | S(STOPPING) | S(FAILED) | S(WAITING) | S(MOVED),
+    [CKPTD_GUEST_ARRIVING] = S(RUNNING) | S(STOPPING) | S(FAILED) | S(WAITING) |
+                             S(MOVED) | S(ENDING),
     [CKPTD_GUEST_LEAVING] = S(RUNNING) | S(ENDING) | S(STOPPING) | S(FAILED) |
                             S(WAITING) | S(MOVED),
     [CKPTD_GUEST_MOVED] = S(STARTING) | S(WAITING) | S(FAILED),
@@ -101,13 +101,28 @@ G_STATIC_ASSERT(G_N_ELEMENTS(next_states) == CKPTD_GUEST__MAX);
 /* --- state ---------------------------------------------------------------- */
 
 /**
+ * ckptd_guest_may_become() - is a state a legal successor?
+ * @g: the guest
+ * @next: that state
+ *
+ * For what a QEMU tells: it may tell anything, and is no reason to assert.
+ *
+ * Return: TRUE if ckptd_guest_set_state() would take it.
+ */
+gboolean ckptd_guest_may_become(const CkptdGuest *g,
+                                enum ckptd_guest_state next)
+{
+    return (next_states[g->state] & (1u << next)) != 0;
+}
+
+/**
  * ckptd_guest_set_state() - the only place where the state changes
  * @g: the guest
  * @next: a legal successor
  */
 void ckptd_guest_set_state(CkptdGuest *g, enum ckptd_guest_state next)
 {
-    g_assert(next_states[g->state] & (1u << next));
+    g_assert(ckptd_guest_may_become(g, next));
     g_message("%s: %s -> %s%s%s", g->spec->name, state_names[g->state],
               state_names[next], g->reason ? ": " : "",
               g->reason ? g->reason : "");
@@ -185,12 +200,11 @@ void ckptd_guest_release(CkptdGuest *g)
     g_clear_handle_id(&g->qemu_source, g_source_remove);
     g_assert(g->qemu.pidfd < 0);
     ckptd_guest_travel_end(g);
-    g->session_serial++;
     if (g->session) {
         ckptd_session_stats(g->session, &g->final);
         g->final.connected = FALSE;
-        g_clear_pointer(&g->session, ckptd_session_free);
     }
+    ckptd_guest_end_session(g);
     ckptd_guest_net_down(g, FALSE);
     if (!ckptd_guest_remove_tree(g->runtime_dir, NULL)) {
         g_warning("%s: cannot remove %s", g->spec->name, g->runtime_dir);
@@ -250,7 +264,7 @@ static gboolean open_session(CkptdGuest *g,
         .hold_bytes = (guint64)g->spec->hold_mib << 20,
         .min_interval_us = g->spec->min_interval_us,
         .max_interval_ms = g->spec->max_interval_ms,
-        .notify = ckptd_guest_on_session,
+        .notify = ckptd_notes_take,
     };
 
     g_assert(!g->session);
@@ -267,11 +281,21 @@ static gboolean open_session(CkptdGuest *g,
         config.manifest = *manifest;
         config.arriving = TRUE;
     }
-    g->sender.guest = g;
-    g->sender.serial = g->session_serial;
-    config.opaque = &g->sender;
+    config.opaque = ckptd_notes_open(&g->notes, g);
     g->session = ckptd_session_new(&config, error);
     return g->session != NULL;
+}
+
+/**
+ * ckptd_guest_end_session() - have no session; nothing that it told is heard
+ * @g: any
+ *
+ * Context: main thread; waits for what is being written.
+ */
+void ckptd_guest_end_session(CkptdGuest *g)
+{
+    ckptd_notes_close(&g->notes);
+    g_clear_pointer(&g->session, ckptd_session_free);
 }
 
 /**
@@ -574,8 +598,7 @@ void ckptd_guest_leave(CkptdGuest *g)
     if (g->state == CKPTD_GUEST_ARRIVING) {
         ckptd_guest_end_qemu(g);
     }
-    g->session_serial++;
-    g_clear_pointer(&g->session, ckptd_session_free);
+    ckptd_guest_end_session(g);
     ckptd_process_clear(&g->qemu);
     ckptd_guest_net_leave(g);
     ckptd_guest_external_close(g, FALSE);

@@ -140,6 +140,7 @@ static gboolean send_attach(int control, const int pair[2])
 gboolean ckptd_netctl_attach(const char *socket_path, const int pair[2],
                              GError **error)
 {
+    g_autofree char *valid = NULL;
     char answer[ANSWER_MAX_BYTES + 1];
     int control = open_control(socket_path, error);
     ssize_t len;
@@ -159,8 +160,9 @@ gboolean ckptd_netctl_attach(const char *socket_path, const int pair[2],
         return FALSE;
     }
     answer[len] = '\0';
+    valid = g_utf8_make_valid(answer, -1);
     g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED, "ckpt-netd: %s",
-                len ? answer : "no answer");
+                len ? valid : "no answer");
     return FALSE;
 }
 

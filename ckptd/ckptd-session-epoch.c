@@ -49,7 +49,29 @@ static void count_epoch(CkptdSession *s, const struct ckpt_epoch *e,
     }
 }
 
-static gboolean refuse_epoch(CkptdSession *s, GError **error)
+/* One that stands still for a move was told to (FREEZE), and says so once. */
+static gboolean refuse_last(CkptdSession *s, const struct ckpt_epoch *e,
+                            GError **error)
+{
+    gboolean last = (e->flags & CKPT_EPOCH_LAST) != 0;
+    gboolean freezing;
+
+    g_mutex_lock(&s->lock);
+    freezing = s->freezing;
+    g_mutex_unlock(&s->lock);
+    if ((last && !freezing) || (s->heard & CKPTD_HEARD_LAST)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "EPOCH %" PRIu64 " %s", s->packet.msg.epoch,
+                    last && !freezing ? "is the last, and nobody asked for it"
+                                      : "behind the last one");
+        return TRUE;
+    }
+    s->heard |= last ? CKPTD_HEARD_LAST : 0;
+    return FALSE;
+}
+
+static gboolean refuse_epoch(CkptdSession *s, const struct ckpt_epoch *e,
+                             GError **error)
 {
     if (s->pass) {
         g_set_error_literal(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
@@ -62,7 +84,13 @@ static gboolean refuse_epoch(CkptdSession *s, GError **error)
                     ckptd_store_last_epoch(s->store));
         return TRUE;
     }
-    return FALSE;
+    if (e->flags & (CKPT_EPOCH_ARRIVING | CKPT_EPOCH_ARRIVED)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "EPOCH %" PRIu64 " of a guest that comes, and is here",
+                    s->packet.msg.epoch);
+        return TRUE;
+    }
+    return refuse_last(s, e, error);
 }
 
 /* What QEMU wrote into a slot, for people: bounded, but not to be relied on. */
@@ -135,7 +163,7 @@ static gboolean on_epoch(CkptdSession *s, int conn_fd, GError **error)
     uint64_t n_pages;
 
     if (!ckptd_wire_check_epoch(&s->packet, &e, error) ||
-        refuse_epoch(s, error)) {
+        refuse_epoch(s, &e, error)) {
         return FALSE;
     }
     g_mutex_lock(&s->lock);
@@ -154,7 +182,7 @@ static gboolean on_epoch(CkptdSession *s, int conn_fd, GError **error)
     }
     s->hold_valid = TRUE;
     throttle(s);
-    if (!ckptd_wire_send(conn_fd, &reply, NULL, NULL, 0, &local)) {
+    if (!ckptd_wire_send_wait(conn_fd, &reply, NULL, NULL, 0, &local)) {
         /* It died, and what it had sent before is still worth having; or it
          * is stuck, and must come back by RECONNECT. */
         g_message("%s: %s", guest, local->message);
@@ -237,6 +265,29 @@ static gboolean on_bye(CkptdSession *s, GError **error)
 }
 
 /**
+ * ckptd_session_forget_heard() - the QEMU that there was is dead
+ * @s: the session
+ *
+ * Context: session thread.
+ */
+void ckptd_session_forget_heard(CkptdSession *s)
+{
+    s->heard = 0;
+    g_mutex_lock(&s->lock);
+    s->freezing = FALSE;
+    g_mutex_unlock(&s->lock);
+}
+
+static gboolean unexpected(const struct ckpt_msg *msg, const char *why,
+                           GError **error)
+{
+    g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                "unexpected message %u (%s)%s", msg->type,
+                ckptd_wire_type_name(msg->type), why);
+    return FALSE;
+}
+
+/**
  * ckptd_session_on_message() - what QEMU says after its WELCOME
  * @s: the session; the message is its packet
  * @conn_fd: the connection
@@ -256,6 +307,10 @@ gboolean ckptd_session_on_message(CkptdSession *s, int conn_fd, GError **error)
                     s->stats.generation);
         return FALSE;
     }
+    if (s->arrival && msg->type != CKPT_MSG_EPOCH &&
+        msg->type != CKPT_MSG_BYE) {
+        return unexpected(msg, " of a guest that has not arrived", error);
+    }
     switch (msg->type) {
     case CKPT_MSG_MOVE:
         return ckptd_session_on_move(s, conn_fd, error);
@@ -269,9 +324,6 @@ gboolean ckptd_session_on_message(CkptdSession *s, int conn_fd, GError **error)
     case CKPT_MSG_BYE:
         return on_bye(s, error);
     default:
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
-                    "unexpected message %u (%s)", msg->type,
-                    ckptd_wire_type_name(msg->type));
-        return FALSE;
+        return unexpected(msg, "", error);
     }
 }

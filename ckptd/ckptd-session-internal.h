@@ -40,15 +40,18 @@
  * @devstate_room: in a slot, for device state
  * @unfit:      stepping back failed: no generation begins any more
  * @packet:     being worked on
+ * @heard:      HEARD_*, of the QEMU that there is
  * @arrival:    of a guest that is coming in, or NULL
  *
  * Atomic:
  * @throttle_us: each COMMITTED is held back for so long
+ * @serves:     connections that ckptd_session_serve() brought and are not over
  *
  * Under @lock:
  * @landing:    what ckptd-landing.c has to do
  * @conn_fd:    welcomed connection, -1 = none
  * @any_fd:     connection of any kind, to be shut down from outside
+ * @freezing:   FREEZE was sent to the QEMU that there is
  * @ending:     no connection may go on any more
  * @store:      opened by the thread, closed by it at its end.  The pointer is
  *              under @lock; the store's own calls are the thread's.
@@ -76,14 +79,17 @@ struct CkptdSession {
     uint64_t slot_bytes;
     uint32_t devstate_room;
     struct ckptd_packet packet;
+    guint heard;
     CkptdArrival *arrival;
 
     guint throttle_us;
+    gint serves;
 
     GMutex lock;
     struct ckptd_landing landing;
     int conn_fd;
     int any_fd;
+    gboolean freezing;
     gboolean ending;
     CkptdStore *store;
     struct ckptd_shm hold;
@@ -94,8 +100,12 @@ struct CkptdSession {
     struct ckptd_session_stats stats;
 };
 
+/* What has passed between us and the QEMU that there is. */
+#define CKPTD_HEARD_WELCOMED (1u << 0) /* it has a guest: it may RECONNECT */
+#define CKPTD_HEARD_LAST     (1u << 1) /* the last epoch before a move */
+
 /* Of the staging memory: QEMU has read it before its first EPOCH. */
-#define CKPTD_RESTORE_SLOT 0u
+#define CKPTD_RESTORE_SLOT   0u
 
 /**
  * enum ckptd_welcome - how a HELLO was answered
@@ -119,6 +129,7 @@ void ckptd_welcome_refuse(CkptdSession *s, int conn_fd, const char *reason);
 gboolean ckptd_welcome_prepare(CkptdSession *s, GError **error);
 enum ckptd_welcome ckptd_welcome_hello(CkptdSession *s, int conn_fd,
                                        GError **error);
+void ckptd_session_forget_heard(CkptdSession *s);
 gboolean ckptd_session_on_message(CkptdSession *s, int conn_fd, GError **error);
 gboolean ckptd_session_arrival_begin(CkptdSession *s, GError **error);
 void ckptd_session_arrival_end(CkptdSession *s);

@@ -12,19 +12,23 @@
  * fresh hold (R2).
  */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "ckptd/ckptd-label.h"
 #include "ckptd/ckptd-session-internal.h"
 
 #define FROM_MAIN 0u /* tag of a label that the main thread asked for */
 
-/* A NAME is answered where it came from, or nowhere. */
+/*
+ * A NAME is answered where it came from, or nowhere. A QEMU that does not read
+ * has to come back: an answer that it misses would make it wait for ever.
+ */
 static void answer_qemu(CkptdSession *s, guint conn_number, uint64_t epoch,
                         const char *text)
 {
     struct ckpt_msg msg = {
         .type = CKPT_MSG_NAMED,
-        .len_bytes = text ? strlen(text) : 0,
+        .len_bytes = text ? ckptd_wire_text_bytes(text) : 0,
         .epoch = epoch,
     };
     g_autoptr(GError) error = NULL;
@@ -34,6 +38,7 @@ static void answer_qemu(CkptdSession *s, guint conn_number, uint64_t epoch,
     if (s->conn_fd >= 0 && s->conn_number == conn_number &&
         !ckptd_wire_send(s->conn_fd, &msg, text, NULL, 0, &error)) {
         g_message("%s: %s", s->config.manifest.name, error->message);
+        shutdown(s->conn_fd, SHUT_RDWR);
     }
     g_mutex_unlock(&s->lock);
 }

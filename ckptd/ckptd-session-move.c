@@ -50,6 +50,11 @@ gboolean ckptd_session_arrival_begin(CkptdSession *s, GError **error)
 {
     struct ckptd_moved moved;
 
+    if (s->heard & CKPTD_HEARD_WELCOMED) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "a guest cannot come into a QEMU that has one");
+        return FALSE;
+    }
     ckptd_moved_load(s->config.moved_path, s->config.store_dir, &moved);
     if (!check_room(s, &moved, error)) {
         return FALSE;
@@ -77,6 +82,13 @@ static gboolean take_place(CkptdSession *s, const void *slot, GError **error)
     uint64_t generation = ckptd_store_generation(s->store);
     CkptdStore *store;
 
+    if (msg->generation > G_MAXINT64 || msg->epoch > G_MAXINT64) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "a guest that comes in generation %" PRIu64 ", epoch "
+                    "%" PRIu64,
+                    msg->generation, msg->epoch);
+        return FALSE;
+    }
     if (s->stats.committed && msg->generation <= generation) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_STALE,
                     "what comes in left generation %" PRIu64 ", and the guest "
@@ -105,6 +117,7 @@ static void note_arrival(CkptdSession *s)
     const struct ckpt_msg *msg = &s->packet.msg;
 
     ckptd_session_arrival_end(s);
+    s->heard |= CKPTD_HEARD_WELCOMED;
     s->hold_valid = TRUE;
     g_mutex_lock(&s->lock);
     s->config.ended_epoch = 0;
@@ -157,11 +170,28 @@ gboolean ckptd_session_on_arriving(CkptdSession *s, int conn_fd, GError **error)
         return FALSE;
     }
     /* One that does not hear it is dead; its successor goes on from here. */
-    ckptd_wire_send(conn_fd, &reply, NULL, NULL, 0, NULL);
+    ckptd_wire_send_wait(conn_fd, &reply, NULL, NULL, 0, NULL);
     return TRUE;
 }
 
 /* --- it goes -------------------------------------------------------------- */
+
+/* What became of a guest that was sent is told of one that was. */
+static gboolean move_is_due(CkptdSession *s, uint32_t phase, GError **error)
+{
+    struct ckptd_moved noted;
+
+    if (phase == CKPT_MOVE_LEAVING || phase == CKPT_MOVE_STAYS) {
+        return TRUE;
+    }
+    ckptd_moved_load(s->config.moved_path, s->config.store_dir, &noted);
+    if (!noted.phase) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "MOVE with phase %u of a guest that was not leaving",
+                    phase);
+    }
+    return noted.phase != 0;
+}
 
 /**
  * ckptd_session_on_move() - MOVE
@@ -194,6 +224,9 @@ gboolean ckptd_session_on_move(CkptdSession *s, int conn_fd, GError **error)
                     "MOVE of a guest that cannot move");
         return FALSE;
     }
+    if (!move_is_due(s, move.phase, error)) {
+        return FALSE;
+    }
     moved.phase = move.phase;
     ckptd_trace("move", s->config.manifest.name, moved.generation, moved.epoch,
                 "phase=%u", moved.phase);
@@ -204,7 +237,7 @@ gboolean ckptd_session_on_move(CkptdSession *s, int conn_fd, GError **error)
         ckptd_session_notify(s, CKPTD_SESSION_MOVE, move.phase, NULL);
     }
     if (ok && move.phase == CKPT_MOVE_LEAVING) {
-        ckptd_wire_send(conn_fd, &reply, NULL, NULL, 0, NULL);
+        ckptd_wire_send_wait(conn_fd, &reply, NULL, NULL, 0, NULL);
     }
     return ok;
 }

@@ -21,6 +21,10 @@
  *             An epoch that was submitted whole is committed even so: its
  *             successor then goes on from there.
  *
+ * What a QEMU may say depends on what was said before, by it or to it: @heard
+ * has that, from its first connection to its death.  Whatever is not due ends
+ * the connection with a reason, and is told as CKPTD_SESSION_BAD_PEER.
+ *
  * A QEMU of an earlier generation cannot be heard: its pid is not expected,
  * and each message carries the generation that WELCOME gave out.
  */
@@ -34,7 +38,7 @@
 #include "ckptd/ckptd-session-internal.h"
 #include "ckptd/ckptd-trace.h"
 
-#define SEND_TIMEOUT_S 5
+#define SERVES_MAX 4u /* connections of one QEMU that wait for their turn */
 
 enum command_type {
     COMMAND_PREPARE,
@@ -130,12 +134,10 @@ static void report(CkptdSession *s, const GError *error)
 /* HELLO, then message after message until one side ends it. */
 static void serve(CkptdSession *s, int conn_fd)
 {
-    struct timeval timeout = { .tv_sec = SEND_TIMEOUT_S };
     g_autoptr(GError) error = NULL;
     enum ckptd_recv received;
     enum ckptd_welcome welcome;
 
-    setsockopt(conn_fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     set_connection(s, conn_fd, -1);
     received = ckptd_wire_recv(conn_fd, &s->packet, &error);
     if (received == CKPTD_RECV_PACKET) {
@@ -199,6 +201,7 @@ static gboolean obey(CkptdSession *s, const struct command *command)
         return TRUE;
     case COMMAND_SERVE:
         serve(s, command->conn_fd);
+        g_atomic_int_add(&s->serves, -1);
         return TRUE;
     case COMMAND_ROLL_BACK:
         if (!ckptd_session_lines_roll_back(s, command->label_dir,
@@ -217,6 +220,7 @@ static gboolean obey(CkptdSession *s, const struct command *command)
             accept_connection(s, TRUE);
         }
         s->pid = 0;
+        ckptd_session_forget_heard(s);
         ckptd_session_notify(s, CKPTD_SESSION_DRAINED, 0, NULL);
         return TRUE;
     case COMMAND_END:
@@ -421,10 +425,18 @@ void ckptd_session_expect(CkptdSession *s, GPid pid, gboolean adopt)
  * @conn_fd: the connection, taken over
  *
  * Its process is known and watched, and either a generation was prepared for it
- * or it is the one that had the last.
+ * or it is the one that had the last. One that connects again and again, and
+ * leaves its connections open, is not let in any more.
  */
 void ckptd_session_serve(CkptdSession *s, int conn_fd)
 {
+    if (g_atomic_int_add(&s->serves, 1) >= (gint)SERVES_MAX) {
+        g_atomic_int_add(&s->serves, -1);
+        g_message("%s: QEMU has %u connections: another one is closed",
+                  s->config.manifest.name, SERVES_MAX);
+        close(conn_fd);
+        return;
+    }
     give(s, (struct command){ .type = COMMAND_SERVE, .conn_fd = conn_fd });
 }
 
@@ -487,10 +499,16 @@ uint64_t ckptd_session_ended_epoch(CkptdSession *s)
  * ckptd_session_drain() - QEMU is dead: finish with what it had sent
  * @s: the session
  *
- * Answered by CKPTD_SESSION_DRAINED.
+ * Answered by CKPTD_SESSION_DRAINED. Somebody else may have got the connection
+ * from it: nobody can send by it any more.
  */
 void ckptd_session_drain(CkptdSession *s)
 {
+    g_mutex_lock(&s->lock);
+    if (s->any_fd >= 0) {
+        shutdown(s->any_fd, SHUT_RD);
+    }
+    g_mutex_unlock(&s->lock);
     give(s, (struct command){ .type = COMMAND_DRAIN, .conn_fd = -1 });
     ckptd_landing_end(s);
 }
@@ -516,7 +534,11 @@ void ckptd_session_disconnect(CkptdSession *s)
  * @len_bytes: its length
  * @error: set when there is no connection, or it takes nothing
  *
+ * A QEMU that does not read loses its connection: when it does so again it
+ * reconnects, and may be asked anew. One without checkpoints cannot reconnect.
+ *
  * Return: TRUE when sent.
+ * Context: does not block.
  */
 gboolean ckptd_session_send(CkptdSession *s, enum ckpt_msg_type type,
                             const void *payload, size_t len_bytes,
@@ -532,6 +554,10 @@ gboolean ckptd_session_send(CkptdSession *s, enum ckpt_msg_type type,
                     "QEMU is not connected");
     } else {
         ok = ckptd_wire_send(s->conn_fd, &msg, payload, NULL, 0, error);
+        s->freezing |= ok && type == CKPT_MSG_FREEZE;
+        if (!ok && s->config.store_dir) {
+            shutdown(s->conn_fd, SHUT_RDWR);
+        }
     }
     g_mutex_unlock(&s->lock);
     return ok;

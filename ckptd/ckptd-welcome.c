@@ -303,7 +303,7 @@ static gboolean send_welcome(CkptdSession *s, int conn_fd,
         sizeof(*w) + w->n_identities * sizeof(payload.identities[0]);
     ckptd_trace("welcome", s->config.manifest.name, msg.generation, msg.epoch,
                 "action=%u flags=%u", w->action, w->flags);
-    ok = ckptd_wire_send(conn_fd, &msg, &payload, fds, n_fds, &local);
+    ok = ckptd_wire_send_wait(conn_fd, &msg, &payload, fds, n_fds, &local);
     if (fds[2] >= 0) {
         close(fds[2]);
     }
@@ -416,6 +416,11 @@ static gboolean welcome_back(CkptdSession *s, int conn_fd,
         w.action = CKPT_ACTION_PASS;
         return send_welcome(s, conn_fd, &w, error);
     }
+    if (!s->store) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_STALE,
+                    "RECONNECT, and there is no store to go on with");
+        return FALSE;
+    }
     if (h->committed > s->stats.committed ||
         s->packet.msg.epoch < s->stats.committed) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
@@ -476,11 +481,11 @@ void ckptd_welcome_refuse(CkptdSession *s, int conn_fd, const char *reason)
 {
     struct ckpt_msg msg = {
         .type = CKPT_MSG_REFUSE,
-        .len_bytes = MIN(strlen(reason), 1024),
+        .len_bytes = ckptd_wire_text_bytes(reason),
         .generation = s->stats.generation,
     };
 
-    ckptd_wire_send(conn_fd, &msg, reason, NULL, 0, NULL);
+    ckptd_wire_send_wait(conn_fd, &msg, reason, NULL, 0, NULL);
 }
 
 /*
@@ -501,6 +506,24 @@ static gboolean adopt(CkptdSession *s, gboolean back, GError **error)
         return TRUE;
     }
     return ckptd_welcome_open_store(s, error);
+}
+
+/* Only one that has the guest, and was not told to stand still with it. */
+static gboolean may_come_back(CkptdSession *s, GError **error)
+{
+    gboolean freezing;
+
+    g_mutex_lock(&s->lock);
+    freezing = s->freezing;
+    g_mutex_unlock(&s->lock);
+    if (freezing || (!s->adopt && !(s->heard & CKPTD_HEARD_WELCOMED))) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_STALE,
+                    "RECONNECT of a QEMU that %s",
+                    freezing ? "was told to stand still"
+                             : "was never welcomed");
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean check_hello(CkptdSession *s, struct ckpt_hello *ret_hello,
@@ -558,13 +581,15 @@ enum ckptd_welcome ckptd_welcome_hello(CkptdSession *s, int conn_fd,
         return CKPTD_WELCOME_BAD_PEER;
     }
     back = (h.flags & CKPT_HELLO_RECONNECT) != 0;
-    ok = (!s->adopt || adopt(s, back, &local)) &&
+    ok = (!back || may_come_back(s, &local)) &&
+         (!s->adopt || adopt(s, back, &local)) &&
          check_generation(s, back, &h, &local) && agree(s, &h, &local) &&
          (back ? welcome_back(s, conn_fd, &h, &local)
           : h.flags & CKPT_HELLO_INCOMING
               ? welcome_incoming(s, conn_fd, &h, &local)
               : welcome_fresh(s, conn_fd, &h, &local));
     if (ok) {
+        s->heard |= s->arrival ? 0 : CKPTD_HEARD_WELCOMED;
         g_mutex_lock(&s->lock);
         s->stats.verify = (h.flags & CKPT_HELLO_VERIFY) != 0;
         g_mutex_unlock(&s->lock);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -183,19 +184,16 @@ enum ckptd_recv ckptd_wire_recv(int sock, struct ckptd_packet *packet,
 }
 
 /**
- * ckptd_wire_send() - send one packet
+ * ckptd_wire_send() - send one packet, now or not at all
  * @sock: SOCK_SEQPACKET
  * @msg: header; len_bytes tells the payload's length
  * @payload: may be NULL when there is none
  * @fds: descriptors to send along, still the caller's
  * @n_fds: their number
- * @error: set on failure
- *
- * A peer whose queue stays full for seconds does not read: the socket's send
- * timeout (set by who accepted it) makes that an error.
+ * @error: CKPTD_ERROR_BUSY: the peer does not read, and its queue is full
  *
  * Return: TRUE when the kernel has taken it.
- * Context: any thread, packets are not mixed up; may block.
+ * Context: any thread, packets are not mixed up; does not block.
  */
 gboolean ckptd_wire_send(int sock, const struct ckpt_msg *msg,
                          const void *payload, const int *fds, guint n_fds,
@@ -212,6 +210,7 @@ gboolean ckptd_wire_send(int sock, const struct ckpt_msg *msg,
     };
     struct cmsghdr *cmsg;
     ssize_t len_bytes;
+    gboolean full;
 
     g_assert(n_fds <= CKPTD_WIRE_FDS_MAX);
     g_assert(msg->len_bytes <= CKPT_MSG_MAX - sizeof(*msg));
@@ -225,14 +224,77 @@ gboolean ckptd_wire_send(int sock, const struct ckpt_msg *msg,
         memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
     }
     do {
-        len_bytes = sendmsg(sock, &head, MSG_NOSIGNAL);
+        len_bytes = sendmsg(sock, &head, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (len_bytes < 0 && errno == EINTR);
     if (len_bytes < 0) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "sending %s: %s",
-                    ckptd_wire_type_name(msg->type), g_strerror(errno));
+        full = errno == EAGAIN;
+        g_set_error(error, CKPTD_ERROR,
+                    full ? CKPTD_ERROR_BUSY : CKPTD_ERROR_IO, "sending %s: %s",
+                    ckptd_wire_type_name(msg->type),
+                    full ? "the other side does not read" : g_strerror(errno));
         return FALSE;
     }
     return TRUE;
+}
+
+/* Return: FALSE when it is too late, or somebody has shut the socket down. */
+static gboolean wait_for_room(int sock, gint64 deadline_us)
+{
+    struct pollfd pfd = { sock, POLLOUT, 0 };
+    gint64 left_us = deadline_us - g_get_monotonic_time();
+    int n = left_us > 0 ? poll(&pfd, 1, (left_us + 999) / 1000) : 0;
+
+    return (n < 0 && errno == EINTR) ||
+           (n > 0 && !(pfd.revents & (POLLHUP | POLLERR | POLLNVAL)));
+}
+
+/**
+ * ckptd_wire_send_wait() - send one packet, and wait for room if there is none
+ * @sock: as for ckptd_wire_send(), and likewise what follows
+ * @msg: likewise
+ * @payload: likewise
+ * @fds: likewise
+ * @n_fds: likewise
+ * @error: CKPTD_ERROR_BUSY: CKPTD_WIRE_SEND_MS were not enough, or the socket
+ *         was shut down meanwhile
+ *
+ * Return: TRUE when the kernel has taken it.
+ * Context: a session's thread; blocks.
+ */
+gboolean ckptd_wire_send_wait(int sock, const struct ckpt_msg *msg,
+                              const void *payload, const int *fds, guint n_fds,
+                              GError **error)
+{
+    gint64 deadline_us =
+        g_get_monotonic_time() + CKPTD_WIRE_SEND_MS * G_TIME_SPAN_MILLISECOND;
+    g_autoptr(GError) local = NULL;
+
+    while (!ckptd_wire_send(sock, msg, payload, fds, n_fds, &local)) {
+        if (!g_error_matches(local, CKPTD_ERROR, CKPTD_ERROR_BUSY) ||
+            !wait_for_room(sock, deadline_us)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+        g_clear_error(&local);
+    }
+    return TRUE;
+}
+
+/**
+ * ckptd_wire_text_bytes() - how much of a text goes into a message
+ * @text: for people, UTF-8
+ *
+ * Return: its length, or that of its first whole characters where it is long.
+ */
+guint ckptd_wire_text_bytes(const char *text)
+{
+    size_t len_bytes = strnlen(text, CKPTD_WIRE_TEXT_MAX + 1);
+
+    if (len_bytes > CKPTD_WIRE_TEXT_MAX) {
+        len_bytes =
+            g_utf8_find_prev_char(text, text + CKPTD_WIRE_TEXT_MAX + 1) - text;
+    }
+    return len_bytes;
 }
 
 static gboolean string_ok(const char *s, size_t size_bytes)
@@ -388,11 +450,27 @@ gboolean ckptd_wire_check_output(const struct ckptd_packet *packet,
     return TRUE;
 }
 
+/* What a peer says for people: text, one line, and no longer than a few. */
+static char *take_text(const char *text, size_t len_bytes)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, len_bytes);
+    char *at;
+
+    valid[ckptd_wire_text_bytes(valid)] = '\0';
+    for (at = valid; *at; at++) {
+        if (g_ascii_iscntrl(*at)) {
+            *at = ' ';
+        }
+    }
+    return g_strdup(valid);
+}
+
 /**
  * ckptd_wire_check_bye() - is this a sound BYE?
  * @packet: received
  * @ret_bye: filled in on success
- * @ret_text: what QEMU says about it, valid UTF-8, to be freed
+ * @ret_text: what QEMU says about it, valid UTF-8, one line, at most
+ *            CKPTD_WIRE_TEXT_MAX bytes of it; to be freed
  * @error: says what is wrong
  *
  * Return: TRUE if so.
@@ -416,7 +494,7 @@ gboolean ckptd_wire_check_bye(const struct ckptd_packet *packet,
     text = (const char *)packet->payload + sizeof(b);
     len_bytes = strnlen(text, packet->msg.len_bytes - sizeof(b));
     *ret_bye = b;
-    *ret_text = g_utf8_make_valid(text, len_bytes);
+    *ret_text = take_text(text, len_bytes);
     return TRUE;
 }
 

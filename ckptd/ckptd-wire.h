@@ -17,6 +17,8 @@
 #define CKPTD_WIRE_FDS_MAX      4u
 #define CKPTD_WIRE_RAM_MAX      (1ull << 40)
 #define CKPTD_WIRE_DEVSTATE_MAX (64u << 20)
+#define CKPTD_WIRE_TEXT_MAX     1024u /* bytes of a reason, a BYE's text */
+#define CKPTD_WIRE_SEND_MS      5000  /* for a peer that does not read */
 
 /**
  * struct ckptd_packet - one message as it was received
@@ -55,6 +57,10 @@ enum ckptd_recv ckptd_wire_recv(int sock, struct ckptd_packet *packet,
 gboolean ckptd_wire_send(int sock, const struct ckpt_msg *msg,
                          const void *payload, const int *fds, guint n_fds,
                          GError **error);
+gboolean ckptd_wire_send_wait(int sock, const struct ckpt_msg *msg,
+                              const void *payload, const int *fds, guint n_fds,
+                              GError **error);
+guint ckptd_wire_text_bytes(const char *text);
 
 gboolean ckptd_wire_check_hello(const struct ckptd_packet *packet,
                                 struct ckpt_hello *ret_hello, GError **error);

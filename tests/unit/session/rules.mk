@@ -3,7 +3,7 @@
 # rules.mk - tests of a session, against a QEMU that is a few lines long
 
 SESSION_DIR := $(B)/tests/unit/session
-SESSION_TESTS := $(addprefix $(SESSION_DIR)/test-,session lines travel)
+SESSION_TESTS := $(addprefix $(SESSION_DIR)/test-,session lines travel guest)
 SESSION_TEST_OBJS := $(SESSION_TESTS:%=%.o) $(SESSION_DIR)/session-fixture.o
 
 CHECK_UNIT += $(SESSION_TESTS)

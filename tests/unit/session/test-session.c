@@ -256,6 +256,75 @@ TEST(exit_and_bye)
     g_assert_cmpuint(expect_event(f, CKPTD_SESSION_BYE), ==, CKPT_BYE_RESET);
 }
 
+/* The last epoch before a move is asked for, and there is nothing behind it. */
+TEST(last_epoch_is_asked_for)
+{
+    uint64_t generation = start(f, CKPT_ACTION_BOOT);
+    struct ckpt_epoch e = { .flags = CKPT_EPOCH_LAST };
+    g_autoptr(GError) error = NULL;
+
+    commit(f, 1, generation, 'a');
+    fill_slot(f, 0, 2, generation, 3, 'b');
+    say(f, CKPT_MSG_EPOCH, 2, generation, &e, sizeof(e), NULL, 0);
+    expect_hang_up(f);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    die(f);
+    drain(f);
+    generation = start(f, CKPT_ACTION_RESTORE);
+    g_assert_true(
+        ckptd_session_send(f->session, CKPT_MSG_FREEZE, NULL, 0, &error));
+    expect_message(f, CKPT_MSG_FREEZE);
+    fill_slot(f, 0, 2, generation, 3, 'b');
+    say(f, CKPT_MSG_EPOCH, 2, generation, &e, sizeof(e), NULL, 0);
+    expect_message(f, CKPT_MSG_COMMITTED);
+    expect_event(f, CKPTD_SESSION_FROZEN);
+    fill_slot(f, 1, 3, generation, 3, 'c');
+    submit(f, 1, 3, generation);
+    expect_hang_up(f);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    g_assert_cmpuint(committed(f), ==, 2);
+}
+
+/* A QEMU that was not given the guest has none to come back with. */
+TEST(reconnect_needs_welcome)
+{
+    uint64_t generation = start(f, CKPT_ACTION_BOOT);
+    struct ckpt_hello h = hello();
+    struct ckptd_shm hold, staging;
+    int fds[2];
+
+    commit(f, 1, generation, 'a');
+    ckptd_shm_create("hold", f->hold.size_bytes, &hold, NULL);
+    ckptd_shm_create("staging", f->staging.size_bytes, &staging, NULL);
+    die(f);
+    drain(f);
+    ckptd_session_prepare(f->session);
+    ckptd_session_expect(f->session, getpid(), FALSE);
+    dial(f);
+    h.flags = CKPT_HELLO_RECONNECT;
+    h.committed = 1;
+    fds[0] = hold.fd;
+    fds[1] = staging.fd;
+    say(f, CKPT_MSG_HELLO, 1, generation + 1, &h, sizeof(h), fds, 2);
+    expect_message(f, CKPT_MSG_REFUSE);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    ckptd_shm_clear(&hold);
+    ckptd_shm_clear(&staging);
+}
+
+/* Somebody may have got the connection from a QEMU that died: nobody waits. */
+TEST(dead_with_an_heir)
+{
+    int heir;
+
+    commit(f, 1, start(f, CKPT_ACTION_BOOT), 'a');
+    heir = dup(f->sock);
+    die(f);
+    drain(f);
+    start(f, CKPT_ACTION_RESTORE);
+    close(heir);
+}
+
 /* Only the process that was started is let in. */
 TEST(other_process)
 {
@@ -385,8 +454,9 @@ static void rave(struct fixture *f, uint64_t epoch)
             submit(f, i % 2, epoch, generation);
         } else {
             scribble(payload, sizeof(payload));
-            say(f, g_test_rand_int_range(0, 15), g_test_rand_int_range(0, 9),
-                generation, payload, g_test_rand_int_range(0, 1024), NULL, 0);
+            say(f, g_test_rand_int_range(0, CKPT_MSG_STORED + 2),
+                g_test_rand_int_range(0, 9), generation, payload,
+                g_test_rand_int_range(0, 1024), NULL, 0);
         }
     }
 }
@@ -401,7 +471,7 @@ static gboolean not_fatal(const char *domain G_GNUC_UNUSED,
 
 TEST(fuzz)
 {
-    uint64_t generation, last;
+    uint64_t generation, last = 1;
     guint round;
 
     g_test_log_set_fatal_handler(not_fatal, NULL);
@@ -413,8 +483,9 @@ TEST(fuzz)
         rave(f, committed(f) + 1);
         die(f);
         drain_all(f);
+        g_assert_cmpuint(committed(f), >=, last);
+        last = committed(f);
     }
-    last = committed(f);
     generation = start(f, CKPT_ACTION_RESTORE);
     commit(f, last + 1, generation, 'z');
 }
@@ -457,6 +528,9 @@ int main(int argc, char **argv)
     ADD("/session/early-output-is-refused", early_output_is_refused);
     ADD("/session/output-once", output_once);
     ADD("/session/exit-and-bye", exit_and_bye);
+    ADD("/session/last-epoch-is-asked-for", last_epoch_is_asked_for);
+    ADD("/session/reconnect-needs-welcome", reconnect_needs_welcome);
+    ADD("/session/dead-with-an-heir", dead_with_an_heir);
     ADD("/session/other-process", other_process);
     ADD("/session/another-machine", another_machine);
     ADD("/session/another-guest", another_guest);

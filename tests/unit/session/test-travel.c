@@ -123,6 +123,54 @@ TEST(ours_does_not_leave)
     expect_event(f, CKPTD_SESSION_BAD_PEER);
 }
 
+/* What became of it is told of one that was sent. */
+TEST(one_that_stayed_is_not_elsewhere)
+{
+    uint64_t generation = start(f, CKPT_ACTION_BOOT);
+
+    commit(f, 1, generation, 'a');
+    move(f, 2, generation, CKPT_MOVE_MOVED);
+    expect_hang_up(f);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    g_assert_cmpuint(noted(f), ==, 0);
+}
+
+/* A QEMU has one guest: another does not come in its place, also where no epoch
+ * of it is durable yet. */
+TEST(none_comes_into_one_that_has)
+{
+    struct ckpt_hello h = hello();
+
+    start(f, CKPT_ACTION_BOOT);
+    close(f->sock);
+    dial(f);
+    h.flags = CKPT_HELLO_INCOMING;
+    say(f, CKPT_MSG_HELLO, 0, 0, &h, sizeof(h), NULL, 0);
+    expect_message(f, CKPT_MSG_REFUSE);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+}
+
+/* What is on its way says nothing of itself, and the guest that is here does
+ * not come again. */
+TEST(arrival_in_order)
+{
+    uint64_t generation;
+
+    incoming(f);
+    output(f, 0, 0, CKPT_OUTPUT_LOG, 0, "not yet");
+    expect_hang_up(f);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    die(f);
+    drain(f);
+    generation = start(f, CKPT_ACTION_BOOT);
+    commit(f, 1, generation, 'a');
+    fill_slot(f, 0, 2, generation, 3, 'b');
+    come(f, CKPT_EPOCH_ARRIVED, 2, generation);
+    expect_hang_up(f);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    g_assert_cmpuint(committed(f), ==, 1);
+}
+
 TEST(nonsense_does_not_leave)
 {
     struct ckpt_move m = { .phase = CKPT_MOVE_LEAVING, .reserved = 1 };
@@ -280,6 +328,11 @@ int main(int argc, char **argv)
     ADD_EXTERNAL("/travel/leaving-is-noted-first", leaving_is_noted_first);
     ADD_EXTERNAL("/travel/how-it-ended-is-noted", how_it_ended_is_noted);
     ADD_EXTERNAL("/travel/nonsense-does-not-leave", nonsense_does_not_leave);
+    ADD_EXTERNAL("/travel/one-that-stayed-is-not-elsewhere",
+                 one_that_stayed_is_not_elsewhere);
+    ADD_EXTERNAL("/travel/none-comes-into-one-that-has",
+                 none_comes_into_one_that_has);
+    ADD_EXTERNAL("/travel/arrival-in-order", arrival_in_order);
     ADD("/travel/ours-does-not-leave", ours_does_not_leave);
     ADD_EXTERNAL("/travel/arrives", arrives);
     ADD_EXTERNAL("/travel/comes-back", comes_back);

@@ -269,6 +269,76 @@ static void test_epoch_output_bye(struct pair *p,
     g_assert_true(g_str_has_suffix(text, "abc"));
 }
 
+/* Who reads nothing is found out at once, and waited for only where asked. */
+static void test_deaf(struct pair *p, gconstpointer opaque G_GNUC_UNUSED)
+{
+    struct ckpt_msg msg = { .type = CKPT_MSG_COMMIT_NOW };
+    g_autoptr(GError) error = NULL;
+
+    while (ckptd_wire_send(p->ckptd, &msg, NULL, NULL, 0, &error)) {
+    }
+    g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_BUSY);
+    g_clear_error(&error);
+    shutdown(p->ckptd, SHUT_RDWR); /* somebody ends it: no more waiting */
+    g_assert_false(ckptd_wire_send_wait(p->ckptd, &msg, NULL, NULL, 0, &error));
+    g_assert_nonnull(error);
+}
+
+static gpointer listen_late(gpointer opaque)
+{
+    struct pair *p = opaque;
+    struct ckptd_packet *packet = g_new(struct ckptd_packet, 1);
+    guint n = 0;
+
+    ckptd_wire_packet_init(packet);
+    while (ckptd_wire_recv(p->qemu, packet, NULL) == CKPTD_RECV_PACKET) {
+        n++;
+    }
+    g_free(packet);
+    return GUINT_TO_POINTER(n);
+}
+
+/* One that reads late gets everything. */
+static void test_late(struct pair *p, gconstpointer opaque G_GNUC_UNUSED)
+{
+    struct ckpt_msg msg = { .type = CKPT_MSG_COMMITTED };
+    guint n = 0, more;
+    GThread *reader;
+
+    while (ckptd_wire_send(p->ckptd, &msg, NULL, NULL, 0, NULL)) {
+        n++;
+    }
+    reader = g_thread_new("reader", listen_late, p);
+    for (more = 0; more < 1000; more++) {
+        g_assert_true(
+            ckptd_wire_send_wait(p->ckptd, &msg, NULL, NULL, 0, NULL));
+    }
+    shutdown(p->ckptd, SHUT_WR);
+    g_assert_cmpuint(GPOINTER_TO_UINT(g_thread_join(reader)), ==, n + more);
+}
+
+/* A text fills a message as far as whole characters go, and is one line. */
+static void test_long_text(struct pair *p, gconstpointer opaque G_GNUC_UNUSED)
+{
+    struct ckpt_bye b = { .reason = CKPT_BYE_ERROR };
+    size_t len = sizeof(p->packet.payload) - sizeof(b);
+    char *text;
+
+    g_assert_cmpuint(ckptd_wire_text_bytes(""), ==, 0);
+    g_assert_cmpuint(ckptd_wire_text_bytes("why"), ==, 3);
+    memcpy(p->packet.payload, &b, sizeof(b));
+    memset(p->packet.payload + sizeof(b), 0xff, len);
+    p->packet.payload[sizeof(b)] = '\n';
+    p->packet.msg =
+        (struct ckpt_msg){ .type = CKPT_MSG_BYE, .len_bytes = sizeof(b) + len };
+    g_assert_true(ckptd_wire_check_bye(&p->packet, &b, &text, NULL));
+    g_assert_cmpuint(strlen(text), <=, CKPTD_WIRE_TEXT_MAX);
+    g_assert_cmpuint(strlen(text), >, CKPTD_WIRE_TEXT_MAX - 4);
+    g_assert_true(g_utf8_validate(text, -1, NULL));
+    g_assert_cmpint(text[0], ==, ' ');
+    g_free(text);
+}
+
 static gboolean named(struct pair *p, guint64 epoch, const char *text,
                       guint32 len_bytes)
 {
@@ -484,6 +554,9 @@ int main(int argc, char **argv)
     ADD("/wire/epoch-output-bye", test_epoch_output_bye);
     ADD("/wire/name", test_name);
     ADD("/wire/move", test_move);
+    ADD("/wire/deaf", test_deaf);
+    ADD("/wire/late", test_late);
+    ADD("/wire/long-text", test_long_text);
     ADD("/wire/fuzz", test_fuzz);
     g_test_add_func("/shm/seals", test_shm_seals);
     g_test_add_func("/histogram/percentiles", test_histogram);

@@ -8,6 +8,7 @@
 #ifndef CKPTD_MOVES_INTERNAL_H
 #define CKPTD_MOVES_INTERNAL_H
 
+#include "ckptd/ckptd-door.h"
 #include "ckptd/ckptd-moves.h"
 
 /**
@@ -17,6 +18,7 @@
  * @print:   of our own certificate
  * @service: that listens, or NULL
  * @listens: where, "" if nowhere
+ * @door:    that links come through, with a lock of its own
  *
  * Under @lock:
  * @n_threads: links and errands
@@ -27,6 +29,7 @@ struct ckptd_moves {
     char *print;
     GSocketService *service;
     char *listens;
+    struct ckptd_door door;
 
     GMutex lock;
     GCond cond;

@@ -15,7 +15,8 @@
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-peer-cert.h"
 
-#define THREADS_MAX 32
+/* The last ones are there to see that there are too many others. */
+#define THREADS_MAX (CKPTD_DOOR_KNOWN + CKPTD_DOOR_STRANGERS + 16)
 
 /**
  * ckptd_moves_enter() - a thread begins that has to do with other hosts
@@ -119,6 +120,20 @@ static gboolean pair(CkptdMoves *moves, CkptdLink *link,
     return ckptd_link_send(link, CKPTD_PEER_DONE, NULL, 0, error);
 }
 
+/* Whose certificate is known is no stranger, and may say more than a little. */
+static gboolean let_in(CkptdMoves *moves, struct ckptd_visit *visit,
+                       CkptdLink *link, GError **error)
+{
+    g_autoptr(CkptdHost) host =
+        ckptd_book_find_print(moves->env.book, ckptd_link_print(link));
+
+    if (host && !ckptd_door_is_known(visit, error)) {
+        return FALSE;
+    }
+    ckptd_link_set_known(link, host != NULL);
+    return TRUE;
+}
+
 static gboolean query(CkptdMoves *moves, CkptdLink *link,
                       const struct ckptd_peer_msg *msg, GError **error)
 {
@@ -186,23 +201,32 @@ static gboolean serve_one(CkptdMoves *moves, CkptdLink *link,
     }
 }
 
-static void serve(CkptdMoves *moves, GSocketConnection *connection,
-                  GCancellable *cancellable)
+/* Of a message that makes no sense, not of a link that is broken. */
+static gboolean is_ours(const GError *error)
+{
+    return g_error_matches(error, CKPTD_ERROR, CKPTD_ERROR_INVALID);
+}
+
+static void serve(CkptdMoves *moves, struct ckptd_visit *visit,
+                  GSocketConnection *connection)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(CkptdLink) link =
-        ckptd_link_accept(connection, moves->env.cert, cancellable, &error);
+    g_autoptr(CkptdLink) link = ckptd_link_accept(connection, moves->env.cert,
+                                                  visit->cancellable, &error);
     struct ckptd_peer_msg msg = { 0 };
-    gboolean more = link && hello(link, &error);
+    gboolean more = link && let_in(moves, visit, link, &error);
+    gboolean greeted = more && hello(link, &error);
     gboolean any = FALSE;
 
+    more = greeted;
     while (more && ckptd_link_recv(link, &msg, any ? NULL : &error)) {
         any = TRUE;
-        more = serve_one(moves, link, cancellable, &msg, &error);
+        more = serve_one(moves, link, visit->cancellable, &msg, &error) &&
+               let_in(moves, visit, link, &error);
     }
     if (error) {
         g_message("link from another host: %s", error->message);
-        if (any && !more) {
+        if (greeted && (any ? !more : is_ours(error))) {
             ckptd_link_refuse(link, error->message);
         }
     }
@@ -214,8 +238,11 @@ static gboolean on_connection(GThreadedSocketService *service G_GNUC_UNUSED,
                               GObject *source G_GNUC_UNUSED, CkptdMoves *moves)
 {
     GCancellable *cancellable = ckptd_moves_enter(moves);
+    struct ckptd_visit visit;
 
-    serve(moves, connection, cancellable);
+    ckptd_door_enter(&moves->door, &visit, cancellable);
+    serve(moves, &visit, connection);
+    ckptd_door_leave(&visit);
     ckptd_moves_leave(moves, cancellable);
     return TRUE;
 }

@@ -20,6 +20,7 @@
 
 #define CONNECT_TIMEOUT_S 5
 #define DEAD_MS           5000
+#define STRANGER_MAX      4096u /* bytes of a message */
 
 struct ckptd_link {
     GIOStream *tls;
@@ -27,6 +28,7 @@ struct ckptd_link {
     GCancellable *cancellable;
     char *print;
     char *wanted; /* the only fingerprint taken, NULL: any */
+    gboolean strange;
 };
 
 static gboolean accept_certificate(GTlsConnection *tls G_GNUC_UNUSED,
@@ -137,6 +139,7 @@ CkptdLink *ckptd_link_accept(GSocketConnection *connection,
     g_autoptr(CkptdLink) link = g_new0(CkptdLink, 1);
 
     link->cancellable = g_object_ref(cancellable);
+    link->strange = TRUE;
     link->socket = g_socket_connection_get_socket(connection);
     g_socket_set_timeout(link->socket, CONNECT_TIMEOUT_S);
     link->tls =
@@ -198,6 +201,33 @@ char *ckptd_link_remote_ip(const CkptdLink *link)
                ? g_inet_address_to_string(g_inet_socket_address_get_address(
                      G_INET_SOCKET_ADDRESS(address)))
                : NULL;
+}
+
+/**
+ * ckptd_link_set_known() - may the other end send all that a host may?
+ * @link:  the link; one that another host made is a stranger's at first
+ * @known: its certificate is
+ *
+ * Context: the link's thread.
+ */
+void ckptd_link_set_known(CkptdLink *link, gboolean known)
+{
+    link->strange = !known;
+}
+
+/* A stranger says HELLO and PAIR: for no other is memory to be had. */
+static gboolean check_stranger(const CkptdLink *link,
+                               const struct ckptd_peer_msg *msg, GError **error)
+{
+    if (link->strange &&
+        ((msg->type != CKPTD_PEER_HELLO && msg->type != CKPTD_PEER_PAIR) ||
+         msg->len_bytes > STRANGER_MAX)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
+                    "it is not paired with this host: `ckptctl host invite` "
+                    "here, `ckptctl host add` there");
+        return FALSE;
+    }
+    return TRUE;
 }
 
 /**
@@ -309,7 +339,8 @@ gboolean ckptd_link_recv(CkptdLink *link, struct ckptd_peer_msg *ret_msg,
 
     ckptd_peer_msg_clear(ret_msg);
     if (!read_all(link, head, sizeof(head), error) ||
-        !ckptd_peer_check_head(head, ret_msg, error)) {
+        !ckptd_peer_check_head(head, ret_msg, error) ||
+        !check_stranger(link, ret_msg, error)) {
         return FALSE;
     }
     ret_msg->data = g_malloc(ret_msg->len_bytes + 1);

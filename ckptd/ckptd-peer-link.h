@@ -27,6 +27,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CkptdLink, ckptd_link_free)
 
 const char *ckptd_link_print(const CkptdLink *link);
 char *ckptd_link_remote_ip(const CkptdLink *link);
+void ckptd_link_set_known(CkptdLink *link, gboolean known);
 void ckptd_link_cancel(CkptdLink *link);
 
 gboolean ckptd_link_send(CkptdLink *link, enum ckptd_peer_type type,

@@ -22,7 +22,7 @@ CKPTD_SRCS := $(BUNDLE_SRCS) $(addprefix ckptd/ckptd-,wire.c shm.c namer.c \
 	lines.c control.c)
 # Other hosts, and guests that come and go.
 CKPTD_SRCS += $(addprefix ckptd/ckptd-,ledger.c peer-wire.c peer-cert.c \
-	peer-link.c peer-book.c ship.c landing.c main-call.c guest-travel.c \
+	peer-link.c peer-book.c door.c ship.c landing.c main-call.c guest-travel.c \
 	move-out.c move-give.c move-in.c move-room.c moves.c moves-hosts.c control-move.c \
 	forward.c)
 CKPTD_OBJS := $(CKPTD_SRCS:%.c=$(B)/%.o) $(B)/ckptd/ckptd-dbus.o

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ckptd/ckptd-domain.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
 #include "ckptd/ckptd-trace.h"
@@ -99,11 +100,33 @@ static void refuse_down(CkptdGuest *g)
     refuse_caller(g, reason);
 }
 
+/* All of libvirt's QEMUs are one user's: is this the one of our domain? */
+static gboolean is_of_domain(CkptdGuest *g, const struct ckptd_process *process,
+                             GError **error)
+{
+    g_autofree char *pid_path =
+        g->spec->libvirt
+            ? ckptd_domain_pid_path(g->spec->libvirt, g->spec->name)
+            : NULL;
+    struct ckptd_domain domain = { g->spec->uuid, pid_path };
+
+    return !g->spec->libvirt ||
+           ckptd_domain_check(process->pid, &domain, error);
+}
+
 static void on_call(int conn_fd, const struct ckptd_process *caller,
                     gpointer opaque)
 {
     struct ckptd_process process = *caller;
+    g_autoptr(GError) error = NULL;
     CkptdGuest *g = opaque;
+
+    if (!is_of_domain(g, &process, &error)) {
+        g_warning("%s: turned away: %s", g->spec->name, error->message);
+        ckptd_process_clear(&process);
+        ckptd_engine_socket_refuse(conn_fd, error->message);
+        return;
+    }
 
     if (g->qemu.pidfd >= 0 && g->qemu.pid == process.pid &&
         g->qemu.start_time == process.start_time) {

@@ -352,6 +352,28 @@ class Confinement(LibvirtTest):
         self.assertEqual(stat.S_IMODE(os.stat(self.daemon.state).st_mode),
                          0o700)
 
+    def test_another_domain_is_not_the_guest(self):
+        """A domain that claims another one's guest is refused and told why,
+        though its QEMU is the same user's; the guest is still its own's."""
+        owner = self.sleeper("owner")
+        thief = self.sleeper("thief")
+        owner.define()
+        socket = owner.status()["engine_socket"]
+        for old, new in ((thief.status()["engine_socket"], socket),
+                         ("guest=thief", "guest=owner")):
+            self.assertIn(old, thief.xml)
+            thief.xml = thief.xml.replace(old, new)
+        thief.xml_path.write_text(thief.xml, encoding="utf-8")
+        thief.define()
+        done = self.libvirtd.try_virsh("start", "thief")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("not the QEMU of this guest's domain", done.stderr)
+        self.assertEqual(owner.status()["generation"], 0)
+        owner.start()
+        self.assertNotEqual(self.libvirtd.try_virsh("start",
+                                                    "thief").returncode, 0)
+        self.assertEqual(owner.status()["state"], "running")
+
 
 class Xml(LibvirtTest):
     """`ckptctl domxml`."""

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ckptd/ckptd-domain.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "tests/unit/session/session-fixture.h"
 
@@ -468,15 +469,57 @@ WORLD_TEST(deaf_qemu)
     g_assert_cmpint(until_over(w, run(w, "sane", 0), FALSE), ==, 0);
 }
 
+/* Its command line, and libvirt's note of it, tell whose QEMU a process is. */
+static void domains(void)
+{
+    static const char uuid[] = "11111111-2222-4333-8444-555555555555";
+    static const char other[] = "11111111-2222-4333-8444-555555555556";
+    char *argv[] = { (char *)self, (char *)"--sleep", (char *)"-uuid",
+                     (char *)uuid, NULL };
+    g_autofree char *path =
+        g_build_filename(g_get_tmp_dir(), "ckptd-domain-XXXXXX", NULL);
+    g_autofree char *number = NULL;
+    g_autoptr(GError) error = NULL;
+    GPid pid;
+
+    close(g_mkstemp(path));
+    g_spawn_async(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                  &error);
+    g_assert_no_error(error);
+    number = g_strdup_printf("%d", (int)pid);
+    g_file_set_contents(path, number, -1, NULL);
+    g_assert_true(
+        ckptd_domain_check(pid, &(struct ckptd_domain){ uuid, NULL }, &error));
+    g_assert_true(ckptd_domain_check(
+        pid, &(struct ckptd_domain){ uuid, "/no/such/file" }, &error));
+    g_assert_true(
+        ckptd_domain_check(pid, &(struct ckptd_domain){ uuid, path }, &error));
+    g_assert_false(
+        ckptd_domain_check(pid, &(struct ckptd_domain){ other, path }, NULL));
+    g_assert_false(ckptd_domain_check(
+        getpid(), &(struct ckptd_domain){ uuid, NULL }, NULL));
+    g_file_set_contents(path, "1", -1, NULL);
+    g_assert_false(
+        ckptd_domain_check(pid, &(struct ckptd_domain){ uuid, path }, NULL));
+    kill(pid, SIGKILL);
+    g_spawn_close_pid(pid);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     self = argv[0];
     if (argc == 5 && g_str_equal(argv[1], "--qemu")) {
         return run_qemu(argv);
     }
+    if (argc > 1 && g_str_equal(argv[1], "--sleep")) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pause();
+    }
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL);
     g_test_add_data_func("/guest/mad-qemu", NULL, mad_qemus);
+    g_test_add_func("/guest/domains", domains);
     ADD_WORLD("/guest/loud-qemu", loud_qemu);
     ADD_WORLD("/guest/deaf-qemu", deaf_qemu);
     return g_test_run();

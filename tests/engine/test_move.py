@@ -10,13 +10,14 @@ reads the same dirty log, and RAM that came in is what the destination stored.
 
 import os
 import random
+import struct
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from fake_ckptd import (EPOCH_ARRIVED, EPOCH_ARRIVING, EPOCH_FULL,  # noqa: E402
-                        LEAVING, MOVED, RESTORE, STAY, STAYS, UNKNOWN)
+                        LEAVING, MAILBOX, MOVED, RESTORE, STAY, STAYS, UNKNOWN)
 from test_engine import (DEADLINE_S, SEED, Bench, Qmp, check,       # noqa: E402
                          run)
 
@@ -214,6 +215,19 @@ def test_file_holds_the_guest():
         assert_rounds_over(a, b)
 
 
+def load(b, path, whole):
+    """A QEMU loads these bytes.  Return: whether it took the guest"""
+    with open(path, 'wb') as file:
+        file.write(whole)
+    b.ckptd.committed = b.ckptd.generation = 0
+    b.start(',verify=on', ['-incoming', f'exec:cat {path}'])
+    b.until(lambda: b.qemu.poll() is not None or b.ckptd.committed,
+            'it to be refused or taken')
+    check(b.qemu.poll() in (None, 1), f'{b.qemu.poll()}: {b.errors()}')
+    b.kill()
+    return bool(b.ckptd.committed)
+
+
 def test_damaged_streams_are_refused():
     rng = random.Random(SEED)
     with Bench(GUEST) as a, Bench(GUEST) as b:
@@ -229,15 +243,32 @@ def test_damaged_streams_are_refused():
         for _ in range(6):
             damaged = bytearray(whole)
             damaged[begins + rng.randrange(32)] ^= 1 << rng.randrange(1, 8)
-            with open(path, 'wb') as file:
-                file.write(damaged)
-            b.ckptd.committed = b.ckptd.generation = 0
-            b.start(',verify=on', ['-incoming', f'exec:cat {path}'])
-            b.until(lambda: b.qemu.poll() is not None or b.ckptd.committed,
-                    'it to be refused or taken')
-            check(b.qemu.poll() in (None, 1),
-                  f'{b.qemu.poll()}: {b.errors()}')
-            b.kill()
+            load(b, path, damaged)
+
+
+def test_messages_that_make_no_sense_are_refused():
+    with Bench(GUEST) as a, Bench(GUEST) as b:
+        qmp = begin(a)
+        for _ in range(20):             # the guest reads none
+            a.ckptd.send(MAILBOX, payload=b'\1\0\0\0' + bytes(252))
+        path = os.path.join(a.dir.name, 'state')
+        go_on(a, 5)
+        qmp.run('migrate', uri=f'exec:cat>{path}')
+        a.until(lambda: UNKNOWN in a.ckptd.moves, 'the file')
+        with open(path, 'rb') as file:
+            whole = file.read()
+        begins = whole.rindex(b'\x0bckpt-engine\x00\x00\x00\x00') + 20
+        tx, rx, n, n_bytes = struct.unpack_from('>4I', whole, begins + 32)
+        check((n, n_bytes) == (4, 4 * 256), (n, n_bytes))
+        messages = begins + 48 + tx + rx
+        for at, form, value in ((begins + 40, '>I', 3),
+                                (messages, '<I', 0), (messages, '<I', 5),
+                                (messages + 256 + 4, '<I', 241),
+                                (messages + 768 + 4, '<I', 0xfffffff0)):
+            damaged = bytearray(whole)
+            struct.pack_into(form, damaged, at, value)
+            check(not load(b, path, damaged), f'{at - begins} {value}')
+        check(load(b, path, whole), b.errors())
 
 
 def refused(word, capability=None, launched=False, uri='exec:cat>{}'):

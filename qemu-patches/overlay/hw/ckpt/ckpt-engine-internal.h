@@ -34,6 +34,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(CkptEngine, CKPT_ENGINE)
 /* Room wanted for the device state; a microvm guest needs about 3 KiB. */
 #define CKPT_DEVSTATE_MAX   (256u << 10)
 
+/* Messages that wait for room in the guest's mailbox. */
+#define CKPT_MESSAGES_MAX   16
+
 /*
  * enum ckpt_state - life of the epoch being made
  *

@@ -38,7 +38,6 @@
 
 /* How long a message for the guest waits before it is tried again. */
 #define MAILBOX_RETRY_MS    20
-#define MAILBOX_QUEUE_MAX   16
 /* And a checkpoint, when the guest is in firmware. */
 #define FIRMWARE_RETRY_MS   1
 
@@ -548,7 +547,7 @@ static void ckpt_engine_mailbox_run(void *opaque)
 void ckpt_engine_message(CkptEngine *e, const struct ckpt_mbox *msg)
 {
     trace_ckpt_mailbox(msg->kind, msg->len_bytes);
-    if (g_queue_get_length(&e->mailbox) >= MAILBOX_QUEUE_MAX) {
+    if (g_queue_get_length(&e->mailbox) >= CKPT_MESSAGES_MAX) {
         warn_report("ckpt: the guest reads no messages; one of kind %u is "
                     "lost", msg->kind);
         return;

@@ -371,6 +371,23 @@ static int cargo_pre_load(void *opaque)
     return e->state == CKPT_STATE_ARRIVE ? 0 : -EINVAL;
 }
 
+static bool messages_ok(const CkptCargo *cargo)
+{
+    const struct ckpt_mbox *msg = (const struct ckpt_mbox *)cargo->messages;
+    uint32_t i;
+
+    if (cargo->n_messages > CKPT_MESSAGES_MAX ||
+        cargo->messages_bytes != cargo->n_messages * sizeof(*msg)) {
+        return false;
+    }
+    for (i = 0; i < cargo->n_messages; i++) {
+        if (!ckpt_mbox_ok(&msg[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int cargo_post_load(void *opaque, int version_id)
 {
     CkptEngine *e = container_of(opaque, CkptEngine, move.cargo);
@@ -378,8 +395,7 @@ static int cargo_post_load(void *opaque, int version_id)
     Error *err = NULL;
 
     if (!cargo->generation || cargo->generation == UINT64_MAX ||
-        cargo->messages_bytes !=
-            cargo->n_messages * sizeof(struct ckpt_mbox)) {
+        !messages_ok(cargo)) {
         error_report("ckpt: what came in makes no sense: generation %" PRIu64
                      ", %u messages", cargo->generation, cargo->n_messages);
         return -EINVAL;

@@ -353,7 +353,7 @@ static bool port_mailbox(void *opaque, const struct ckpt_mbox *msg)
     CkptNic *s = opaque;
     struct ckpt_mbox copy = *msg;
 
-    copy.len_bytes = MIN(copy.len_bytes, CKPT_MBOX_DATA_MAX);
+    assert(ckpt_mbox_ok(msg));      /* whoever brought it has checked it */
     copy.seq = s->mailbox_seq + 1;
     if (s->mailbox.count == CKPT_NIC_MAILBOX_MAX ||
         (msg->kind != CKPT_MBOX_GENERATION &&
@@ -390,9 +390,13 @@ static bool port_deliver(void *opaque, const struct ckpt_hold_record *rec,
             return false;
         }
         memcpy(&msg, data, sizeof(msg));
-        msg.len_bytes = MIN(msg.len_bytes, CKPT_MBOX_DATA_MAX);
-        s->mailbox_seq = MAX(s->mailbox_seq, msg.seq);
-        mailbox_give(s, &msg);
+        if (ckpt_mbox_ok(&msg)) {
+            s->mailbox_seq = MAX(s->mailbox_seq, msg.seq);
+            mailbox_give(s, &msg);
+        } else {
+            warn_report("ckpt-nic: a message in the hold makes no sense (kind "
+                        "%u, %u bytes); it is lost", msg.kind, msg.len_bytes);
+        }
         ckpt_gate_replayed(s->gate);
         return true;
     }

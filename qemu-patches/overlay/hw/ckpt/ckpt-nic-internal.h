@@ -2,7 +2,8 @@
 /*
  * ckpt-nic-internal.h - what the parts of ckpt-nic share
  *
- *   ckpt-nic.c        the device: registers, interrupts, life, vmstate
+ *   ckpt-nic.c        the device: registers, interrupts, life
+ *   ckpt-nic-state.c  what a checkpoint holds of it
  *   ckpt-nic-rings.c  towards the guest: descriptors and buffers in its RAM
  *   ckpt-nic-host.c   away from it: gate, netdev, engine, mailbox
  *
@@ -15,6 +16,7 @@
 #include "hw/ckpt/ckpt-gate.h"
 #include "hw/ckpt/ckpt-tsc.h"
 #include "hw/isa/isa.h"
+#include "migration/vmstate.h"
 #include "net/net.h"
 #include "qemu/timer.h"
 #include "qom/object.h"
@@ -91,6 +93,9 @@ struct CkptNic {
 /* ckpt-nic.c */
 void ckpt_nic_raise(CkptNic *s, uint32_t causes);
 void ckpt_nic_raise_rx(CkptNic *s);
+
+/* ckpt-nic-state.c */
+extern const VMStateDescription ckpt_nic_vmstate;
 
 /* ckpt-nic-rings.c */
 void ckpt_nic_queue_start(CkptNic *s, unsigned no, uint32_t size);

@@ -6,8 +6,7 @@
  * An ISA device with port registers: an access needs no instruction decoder,
  * microvm has it as pc and q35 do, and a checkpoint has little to save.
  *
- * This file holds the registers, the interrupt and what a checkpoint saves of
- * them.  The line is edge triggered: it rises with the first enabled cause and
+ * This file holds the registers and the interrupt.  The line is edge triggered: it rises with the first enabled cause and
  * falls and rises again at an acknowledgement that leaves one pending, so a
  * handler may acknowledge what it read and return.
  */
@@ -19,7 +18,6 @@
 #include "hw/boards.h"
 #include "hw/irq.h"
 #include "hw/qdev-properties.h"
-#include "migration/vmstate.h"
 #include "ckpt-nic-internal.h"
 #include "trace.h"
 
@@ -405,137 +403,6 @@ static const MemoryRegionOps io_ops = {
     .impl = { .min_access_size = 1, .max_access_size = 4, .unaligned = true },
 };
 
-/* --- state that a checkpoint holds --------------------------------------- */
-
-static bool mailbox_needed(void *opaque)
-{
-    return ((CkptNic *)opaque)->mailbox.count > 0;
-}
-
-static bool own_needed(void *opaque)
-{
-    return ((CkptNic *)opaque)->own.count > 0;
-}
-
-static int post_load(void *opaque, int version_id)
-{
-    CkptNic *s = opaque;
-    unsigned i;
-
-    for (i = 0; i < CKPT_NIC_NQUEUES; i++) {
-        CkptNicQueue *q = &s->queue[i];
-
-        if (q->size > CKPT_RING_MAX || (q->size & (q->size - 1)) ||
-            q->paddr % CKPT_RING_ALIGN ||
-            ((q->status & CKPT_QUEUE_ENABLED) && !q->size)) {
-            return -EINVAL;
-        }
-    }
-    if (s->qsel >= CKPT_NIC_NQUEUES ||
-        s->mailbox.count > CKPT_NIC_MAILBOX_MAX ||
-        s->own.count > CKPT_IDENTITIES_MAX) {
-        return -EINVAL;
-    }
-    ckpt_nic_mailbox_changed(s);
-    return 0;
-}
-
-/* Messages and addresses are many bytes and seldom there: only then. */
-static int pre_load(void *opaque)
-{
-    CkptNic *s = opaque;
-
-    memset(&s->mailbox, 0, sizeof(s->mailbox));
-    memset(&s->own, 0, sizeof(s->own));
-    return 0;
-}
-
-/* clang-format off */
-static const VMStateDescription vmstate_mailbox = {
-    .name = "ckpt-nic/mailbox",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .needed = mailbox_needed,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(mailbox.count, CkptNic),
-        VMSTATE_BUFFER_UNSAFE(mailbox.msg, CkptNic, 1,
-                              sizeof(((CkptNic *)0)->mailbox.msg)),
-        VMSTATE_END_OF_LIST()
-    }
-};
-
-static const VMStateDescription vmstate_identity = {
-    .name = "ckpt-nic/identity",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT8_ARRAY(mac, CkptIdentity, 6),
-        VMSTATE_UINT8_ARRAY(address, CkptIdentity, 4),
-        VMSTATE_END_OF_LIST()
-    }
-};
-
-static const VMStateDescription vmstate_own = {
-    .name = "ckpt-nic/own",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .needed = own_needed,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(own.count, CkptNic),
-        VMSTATE_STRUCT_ARRAY(own.id, CkptNic, CKPT_IDENTITIES_MAX, 1,
-                             vmstate_identity, CkptIdentity),
-        VMSTATE_END_OF_LIST()
-    }
-};
-
-static const VMStateDescription vmstate_queue = {
-    .name = "ckpt-nic/queue",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT64(paddr, CkptNicQueue),
-        VMSTATE_UINT32(size, CkptNicQueue),
-        VMSTATE_UINT32(status, CkptNicQueue),
-        VMSTATE_UINT32(cons, CkptNicQueue),
-        VMSTATE_END_OF_LIST()
-    }
-};
-
-static const VMStateDescription vmstate_ckpt_nic = {
-    .name = TYPE_CKPT_NIC,
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_load = pre_load,
-    .post_load = post_load,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(int_status, CkptNic),
-        VMSTATE_UINT32(int_enable, CkptNic),
-        VMSTATE_UINT32(qsel, CkptNic),
-        VMSTATE_STRUCT_ARRAY(queue, CkptNic, CKPT_NIC_NQUEUES, 1,
-                             vmstate_queue, CkptNicQueue),
-        VMSTATE_UINT64(value, CkptNic),
-        VMSTATE_UINT64(buf_paddr, CkptNic),
-        VMSTATE_UINT32(buf_len_bytes, CkptNic),
-        VMSTATE_UINT32(buf_result, CkptNic),
-        VMSTATE_BOOL(buf_waits, CkptNic),
-        VMSTATE_BOOL(exit_waits, CkptNic),
-        VMSTATE_UINT32(exit_value, CkptNic),
-        VMSTATE_UINT64(commit_epoch, CkptNic),
-        VMSTATE_UINT64(notify_epoch, CkptNic),
-        VMSTATE_UINT64(tsc_hz, CkptNic),
-        VMSTATE_UINT64(mailbox_seq, CkptNic),
-        VMSTATE_TIMER(rx_timer, CkptNic),
-        VMSTATE_BOOL(rx_held_back, CkptNic),
-        VMSTATE_END_OF_LIST()
-    },
-    .subsections = (const VMStateDescription * const []) {
-        &vmstate_mailbox,
-        &vmstate_own,
-        NULL
-    }
-};
-/* clang-format on */
-
 /* --- life ---------------------------------------------------------------- */
 
 /*
@@ -625,7 +492,7 @@ static void ckpt_nic_class_init(ObjectClass *klass, void *data)
 
     dc->desc = "Packet-only NIC of a checkpointed guest";
     dc->realize = ckpt_nic_realize;
-    dc->vmsd = &vmstate_ckpt_nic;
+    dc->vmsd = &ckpt_nic_vmstate;
     /* The gate's epochs are tied to this device for the life of the VM. */
     dc->hotpluggable = false;
     device_class_set_legacy_reset(dc, ckpt_nic_reset);

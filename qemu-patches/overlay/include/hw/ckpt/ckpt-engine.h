@@ -45,6 +45,13 @@ typedef struct CkptPort {
     bool (*tied)(void *opaque, Error **errp);
 } CkptPort;
 
+/* Is this a message that a device can hand to its guest? */
+static inline bool ckpt_mbox_ok(const struct ckpt_mbox *msg)
+{
+    return msg->kind >= CKPT_MBOX_SIGTERM && msg->kind <= CKPT_MBOX_IDENTITY &&
+           msg->len_bytes <= CKPT_MBOX_DATA_MAX;
+}
+
 /* The engine object of this QEMU, or NULL: then no checkpoints are taken. */
 CkptEngine *ckpt_engine_get(void);
 /* Return: false when the engine has a port already. */

@@ -92,6 +92,7 @@ class FakeCkptd:
         self.mute = False                   # COMMITTED is lost
         self.lie = 0                        # added to what is durable
         self.line = None                    # generation: identities, to say
+        self.lose_hold = False              # it died with the last QEMU
         self.names = []                     # (epoch, label) of NAME
         self.refuse_name = b''              # NAMED's reason
         self.drop_names = False             # say no NAMED
@@ -288,8 +289,8 @@ class FakeCkptd:
             self.slots[start:start + SLOT_S.size] = self.mangle_slot(head)
         flags = WELCOME_HASH if self.hash is not None else 0
         identities = self.line(self.generation) if self.line else ()
-        if self.line:
-            flags |= WELCOME_NEW_LINE
+        if self.line or self.lose_hold:
+            flags |= WELCOME_NEW_LINE if self.line else 0
             os.close(self.hold)
             self.hold = make_memfd('hold', HOLD_BYTES)
         else:

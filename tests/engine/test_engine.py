@@ -524,6 +524,40 @@ def test_a_reset_behind_the_end_is_first_said_to_ckptd():
             check(engine or b.ckptd.output[-1][0] == EXIT, 'EXIT before it')
 
 
+def test_exit_that_ckptd_did_not_live_to_note_is_said_again():
+    for lose_hold in False, True:
+        with Bench('pages=10 rounds=20') as b:
+            b.start()
+            for _ in range(3):              # QEMU ends, ckptd is killed
+                check(b.until_exit() == 0, 'status')
+                check(b.ckptd.output[-1][0] == EXIT, b.ckptd.output)
+                check(b.ckptd.byes == [('exit', 42, b'')], b.ckptd.byes)
+                forget(b)
+                b.ckptd.listen()
+                b.ckptd.lose_hold = lose_hold
+                b.start()
+            check(b.until_exit() == 0, 'status')
+            check([o[0] for o in b.ckptd.output] == [EXIT], b.ckptd.output)
+
+
+def test_exit_that_is_held_is_said_once():
+    with Bench('pages=10 rounds=20 wait=0') as b:
+        b.start()
+        b.ckptd.hold_back = True
+        b.until(lambda: b.ckptd.held_back, 'an epoch')
+        while b.ckptd.held_back:
+            b.ckptd.mute = True             # durable, but QEMU never knows
+            b.ckptd.commit_all()
+            b.ckptd.send(COMMIT_NOW)
+            b.serve(0.2)
+        b.kill()
+        b.ckptd.mute = b.ckptd.hold_back = False
+        b.start()
+        check(b.until_exit() == 0, 'status')
+        b.assert_rounds(20)
+        check([o[0] for o in b.ckptd.output].count(EXIT) == 1, b.ckptd.output)
+
+
 def test_mailbox_reaches_the_guest():
     with Bench('pages=10 wait=2') as b:
         b.start()

@@ -364,6 +364,34 @@ void ckpt_gate_unsent(CkptGate *gate)
 }
 
 /**
+ * ckpt_gate_holds: is there such a record that has not left yet?
+ * @gate: the gate
+ * @kind: of the record
+ * @data: its payload
+ * @len_bytes: of it
+ *
+ * Return: true if so.
+ */
+bool ckpt_gate_holds(const CkptGate *gate, enum ckpt_hold_kind kind,
+                     const void *data, size_t len_bytes)
+{
+    const CkptRing *r = &gate->tx;
+    struct ckpt_hold_record rec;
+    uint64_t pos = r->tail;
+    uint64_t next;
+
+    while (gate->ready && ckpt_ring_read(r, &pos, &rec, &next) > 0) {
+        if (rec.kind == kind && rec.len_bytes == len_bytes &&
+            !memcmp((uint8_t *)ckpt_ring_at(r, pos) + sizeof(rec), data,
+                    len_bytes)) {
+            return true;
+        }
+        pos = next;
+    }
+    return false;
+}
+
+/**
  * ckpt_gate_set_identities: frames from these addresses only
  * @gate: the gate
  * @own: the set, which must live as long as the gate; NULL: any frame

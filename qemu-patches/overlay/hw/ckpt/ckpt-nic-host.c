@@ -223,6 +223,24 @@ void ckpt_nic_exit(CkptNic *s, uint32_t value)
     s->exit_value = value;
     s->exit_waits = (s->queue[CKPT_QUEUE_TX].status & CKPT_QUEUE_BLOCKED) ||
                     !ckpt_nic_hold(s, CKPT_HOLD_EXIT, &le, sizeof(le));
+    s->exit_said |= !s->exit_waits && !(value & CKPT_EXIT_ENDING);
+}
+
+/*
+ * A guest that has said EXIT only halts, and is restored from a checkpoint in
+ * front of its end only where nobody lived to note the end: ckptd and QEMU died
+ * when the hold's cursor had passed EXIT, or the hold died too.  Then the end is
+ * said again, as output of the epoch that runs now (G3).
+ */
+static void exit_again(CkptNic *s)
+{
+    uint32_t le = cpu_to_le32(s->exit_value);
+
+    if (s->exit_lost) {
+        s->exit_lost = false;
+        s->exit_waits |= !ckpt_gate_holds(s->gate, CKPT_HOLD_EXIT, &le,
+                                          sizeof(le));
+    }
 }
 
 /**
@@ -538,6 +556,7 @@ static void on_vm_change(void *opaque, bool running, RunState state)
         if (s->engine) {
             port_committed(s, ckpt_engine_committed(s->engine));
         }
+        exit_again(s);
         go_on(s);
     }
 }

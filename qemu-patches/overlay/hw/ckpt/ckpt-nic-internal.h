@@ -65,6 +65,8 @@ struct CkptNic {
     int64_t link_deadline_ns;
     bool link_seen;             /* it was, or it takes too long */
     bool scanning;              /* tx_scan() is running */
+    bool exit_lost;             /* said before a restore; look whether the hold
+                                   still has it */
     uint8_t frame[CKPT_FRAME_MAX];
 
     /* registers and what lies behind them */
@@ -79,6 +81,7 @@ struct CkptNic {
     bool buf_waits;             /* a LOG was told AGAIN */
     bool exit_waits;            /* EXIT found the gate full */
     uint32_t exit_value;
+    bool exit_said;             /* EXIT went into the hold */
     uint64_t commit_epoch;      /* that the last COMMIT asked for */
     uint64_t notify_epoch;      /* CKPT_INT_COMMIT when durable, 0 = none */
     uint64_t tsc_hz;            /* 0 = not yet measured */

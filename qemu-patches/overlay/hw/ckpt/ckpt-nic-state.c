@@ -24,6 +24,11 @@ static bool own_needed(void *opaque)
     return ((CkptNic *)opaque)->own.count > 0;
 }
 
+static bool exit_needed(void *opaque)
+{
+    return ((CkptNic *)opaque)->exit_said;
+}
+
 static bool mailbox_ok(const CkptNicMailbox *mailbox)
 {
     uint32_t i;
@@ -97,6 +102,7 @@ static int post_load(void *opaque, int version_id)
                      what);
         return -EINVAL;
     }
+    s->exit_lost = s->exit_said;
     ckpt_nic_mailbox_changed(s);
     return 0;
 }
@@ -108,6 +114,7 @@ static int pre_load(void *opaque)
 
     memset(&s->mailbox, 0, sizeof(s->mailbox));
     memset(&s->own, 0, sizeof(s->own));
+    s->exit_said = false;
     return 0;
 }
 
@@ -145,6 +152,17 @@ static const VMStateDescription vmstate_own = {
         VMSTATE_UINT32(own.count, CkptNic),
         VMSTATE_STRUCT_ARRAY(own.id, CkptNic, CKPT_IDENTITIES_MAX, 1,
                              vmstate_identity, CkptIdentity),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_exit = {
+    .name = "ckpt-nic/exit",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = exit_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_BOOL(exit_said, CkptNic),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -192,6 +210,7 @@ const VMStateDescription ckpt_nic_vmstate = {
     .subsections = (const VMStateDescription * const []) {
         &vmstate_mailbox,
         &vmstate_own,
+        &vmstate_exit,
         NULL
     }
 };

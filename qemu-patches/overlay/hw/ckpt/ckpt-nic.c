@@ -426,6 +426,8 @@ static void ckpt_nic_reset(DeviceState *dev)
     s->buf_result = CKPT_RESULT_OK;
     s->buf_waits = false;
     s->exit_waits = false;
+    s->exit_said = false;
+    s->exit_lost = false;
     s->exit_value = 0;
     s->commit_epoch = 0;
     s->notify_epoch = 0;

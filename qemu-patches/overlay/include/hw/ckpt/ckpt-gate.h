@@ -96,6 +96,9 @@ void ckpt_gate_unseal(CkptGate *gate);
 void ckpt_gate_sent(CkptGate *gate);
 /* That record was thrown away on its way: offer it again. */
 void ckpt_gate_unsent(CkptGate *gate);
+/* Is there a record of @kind with these very bytes that has not left yet? */
+bool ckpt_gate_holds(const CkptGate *gate, enum ckpt_hold_kind kind,
+                     const void *data, size_t len_bytes);
 
 /*
  * Replay after a restore, in order.  ckpt_gate_replay() shows the next input

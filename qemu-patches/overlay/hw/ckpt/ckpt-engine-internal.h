@@ -257,8 +257,9 @@ struct CkptEngine {
     CkptDevstate devstate;
     CkptStaging staging;
     CkptClient client;
-    GQueue outputs;             /* not sent, or perhaps not yet ckptd's */
-    bool output_waits;          /* the gate does, for the newest of them */
+    GQueue outputs_due;         /* to be sent, oldest first */
+    GQueue outputs_sent;        /* before those, and perhaps not yet ckptd's */
+    bool output_waits;          /* the gate does, for the newest that is due */
     CkptMove move;
     GQueue mailbox;             /* struct ckpt_mbox, not yet the port's */
     CkptStats stats;
@@ -280,6 +281,7 @@ bool ckpt_engine_fill_slot(CkptEngine *e, CkptSlot *slot, bool whole,
 void ckpt_engine_submit(CkptEngine *e);
 void ckpt_engine_go_on(CkptEngine *e);
 bool ckpt_engine_is_durable(CkptEngine *e, uint64_t epoch, Error **errp);
+void ckpt_engine_seal(CkptEngine *e);
 void ckpt_engine_freeze(CkptEngine *e);
 void ckpt_engine_fail(CkptEngine *e, Error *err);
 uint64_t ckpt_engine_captured(const CkptEngine *e);
@@ -341,6 +343,7 @@ void ckpt_hmp_info(Monitor *mon, const QDict *qdict);
 void ckpt_output_flush(CkptEngine *e);
 void ckpt_output_settle(CkptEngine *e, uint64_t epoch);
 void ckpt_output_lost(CkptEngine *e);
+void ckpt_output_take_back(CkptEngine *e);
 void ckpt_output_bye(CkptEngine *e, enum ckpt_bye_reason reason,
                      uint32_t status, const char *text);
 void ckpt_output_init(CkptEngine *e);

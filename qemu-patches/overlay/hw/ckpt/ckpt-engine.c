@@ -557,19 +557,35 @@ void ckpt_engine_message(CkptEngine *e, const struct ckpt_mbox *msg)
 }
 
 /**
+ * ckpt_engine_seal: nothing leaves this QEMU any more
+ * @e: the engine
+ *
+ * What is on its way to the netdev or to ckptd, and not wholly taken, comes
+ * back: it is held, and leaves from where the guest goes.
+ *
+ * Context: BQL, not from within the gate.
+ */
+void ckpt_engine_seal(CkptEngine *e)
+{
+    ckpt_gate_seal(e->port->gate);
+    e->port->take_back(e->port->opaque);
+    ckpt_output_take_back(e);
+}
+
+/**
  * ckpt_engine_freeze: the guest is about to move to another host
  * @e: the engine
  *
- * Nothing is released from now on, so that what is held at the end, and where
- * the release cursor stands, is exact; one more checkpoint is taken, and the
- * vCPU does not run behind it.  There is no way back in this QEMU: ckptd ends
- * it, and a move that is given up now is a recovery.
+ * Nothing is released from now on, and what was offered and not yet taken is
+ * taken back: so what is held at the end is exact.  One more checkpoint is
+ * taken, and the vCPU does not run behind it.  There is no way back in this
+ * QEMU: ckptd ends it, and a move that is given up now is a recovery.
  *
  * Context: main loop, BQL.
  */
 void ckpt_engine_freeze(CkptEngine *e)
 {
-    ckpt_gate_seal(e->port->gate);
+    ckpt_engine_seal(e);
     e->frozen = true;
     ckpt_name_fail(e, "the guest moves away");
     if (ckpt_engine_request(e, CKPT_CAUSE_FREEZE)) {

@@ -142,8 +142,7 @@ static bool leave(CkptEngine *e, Error **errp)
     if (is_cut_off(errp)) {
         return false;
     }
-    ckpt_gate_seal(e->port->gate);
-    e->port->take_back(e->port->opaque);
+    ckpt_engine_seal(e);
     e->ended = true;
     e->move.granted = false;
     qatomic_set(&e->move.refused, false);

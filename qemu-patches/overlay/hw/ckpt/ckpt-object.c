@@ -162,7 +162,8 @@ static void ckpt_engine_instance_init(Object *obj)
     e->staging.fd = -1;
     e->made = ckpt_tsc_sample();
     g_queue_init(&e->mailbox);
-    g_queue_init(&e->outputs);
+    g_queue_init(&e->outputs_due);
+    g_queue_init(&e->outputs_sent);
     ckpt_engine_init_timers(e);
 }
 

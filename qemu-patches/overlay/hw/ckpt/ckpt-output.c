@@ -68,8 +68,7 @@ static void output_alone(enum ckpt_output_kind kind, const void *data,
 struct CkptOutputRecord {
     struct ckpt_msg head;
     struct ckpt_output out;
-    bool sent;
-    uint64_t settled_by;        /* sent: once this epoch is durable */
+    uint64_t settled_by;        /* once sent: when this epoch is durable */
     size_t len_bytes;
     uint8_t data[];
 };
@@ -104,22 +103,18 @@ static void output_end(CkptEngine *e, enum ckpt_output_kind kind,
     }
 }
 
-/* Send all that is not sent.  Return: false when some is left. */
+/* Send all that is due.  Return: false when some is left. */
 static bool output_send_all(CkptEngine *e)
 {
-    GList *l;
+    struct CkptOutputRecord *r;
 
-    for (l = e->outputs.head; l; l = l->next) {
-        struct CkptOutputRecord *r = l->data;
-
-        if (r->sent) {
-            continue;
-        }
+    while ((r = g_queue_peek_head(&e->outputs_due))) {
         if (send_output(e, &r->head, &r->out, r->data, r->len_bytes) !=
             CKPT_SEND_DONE) {
             return false;
         }
-        r->sent = true;
+        g_queue_push_tail(&e->outputs_sent,
+                          g_queue_pop_head(&e->outputs_due));
         r->settled_by = e->checkpoint ? ckpt_engine_captured(e) + 1 : 0;
         if (r->out.kind == CKPT_OUTPUT_EXIT && e->state != CKPT_STATE_END) {
             output_end(e, r->out.kind, r->data, r->len_bytes);
@@ -174,7 +169,7 @@ bool ckpt_engine_output(CkptEngine *e, enum ckpt_output_kind kind,
         .len_bytes = len_bytes,
     };
     memcpy(record->data, data, len_bytes);
-    g_queue_push_tail(&e->outputs, record);
+    g_queue_push_tail(&e->outputs_due, record);
     e->output_waits = !output_send_all(e);
     return !e->output_waits;
 }
@@ -235,9 +230,9 @@ void ckpt_output_settle(CkptEngine *e, uint64_t epoch)
 {
     struct CkptOutputRecord *record;
 
-    while ((record = g_queue_peek_head(&e->outputs)) && record->sent &&
+    while ((record = g_queue_peek_head(&e->outputs_sent)) &&
            record->settled_by <= epoch) {
-        g_free(g_queue_pop_head(&e->outputs));
+        g_free(g_queue_pop_head(&e->outputs_sent));
     }
 }
 
@@ -247,12 +242,30 @@ void ckpt_output_settle(CkptEngine *e, uint64_t epoch)
  */
 void ckpt_output_lost(CkptEngine *e)
 {
-    GList *l;
+    struct CkptOutputRecord *record;
 
-    for (l = e->outputs.head; l; l = l->next) {
-        ((struct CkptOutputRecord *)l->data)->sent = false;
+    while ((record = g_queue_pop_tail(&e->outputs_sent))) {
+        g_queue_push_head(&e->outputs_due, record);
     }
     e->bye_due = e->bye.reason != 0;
+}
+
+/**
+ * ckpt_output_take_back: the guest moves, with the record that the gate offers
+ * @e: the engine, its gate sealed
+ *
+ * The socket has not taken it, so it is still held; sent from here as well, it
+ * would be doubled.
+ *
+ * Context: BQL, not from within the gate.
+ */
+void ckpt_output_take_back(CkptEngine *e)
+{
+    if (e->output_waits) {
+        e->output_waits = false;
+        g_free(g_queue_pop_tail(&e->outputs_due));
+        ckpt_gate_unsent(e->port->gate);
+    }
 }
 
 /**

@@ -39,6 +39,7 @@ EPOCH_S = struct.Struct('<8IQQ')
 OUTPUT_S = struct.Struct('<IIQ')
 IDENTITY_S = struct.Struct('<IIQ6sH4s4s4s4s64sI4x')
 HOLD_BYTES = 1 << 20
+TX_CURSOR = 128                         # in the hold's header
 
 F_ADD_SEALS, F_SEAL_SHRINK, F_SEAL_GROW = 1033, 2, 4
 
@@ -74,6 +75,7 @@ class FakeCkptd:
         self.max_interval_ms = max_interval_ms
         self.min_interval_us = 0
         self.tail_pages = tail_pages        # of the last epochs, not in base
+        self.hold_bytes = HOLD_BYTES
         self.generation = 0
         self.committed = 0
         self.image = bytearray(ram_bytes)
@@ -93,6 +95,7 @@ class FakeCkptd:
         self.lie = 0                        # added to what is durable
         self.line = None                    # generation: identities, to say
         self.lose_hold = False              # it died with the last QEMU
+        self.last_hold = None               # as it was at FREEZE's epoch
         self.names = []                     # (epoch, label) of NAME
         self.refuse_name = b''              # NAMED's reason
         self.drop_names = False             # say no NAMED
@@ -217,7 +220,7 @@ class FakeCkptd:
             self.welcome(CONTINUE)
         elif flags & HELLO_INCOMING:
             self.make_memory()
-            self.hold = make_memfd('hold', HOLD_BYTES)
+            self.hold = make_memfd('hold', self.hold_bytes)
             self.welcome(INCOMING, fds=[self.hold, self.staging])
         elif self.committed:
             self.restore()
@@ -229,7 +232,7 @@ class FakeCkptd:
         self.action = action
         flags |= WELCOME_LAUNCHED if self.launched else 0
         data = WELCOME_S.pack(1, action, flags, SLOTS, self.slot_bytes(),
-                              HOLD_BYTES, self.ram_bytes, ram_hash, slot,
+                              self.hold_bytes, self.ram_bytes, ram_hash, slot,
                               self.min_interval_us, self.max_interval_ms,
                               len(identities)) + b''.join(identities)
         if self.mangle:
@@ -250,12 +253,21 @@ class FakeCkptd:
         self.staging = make_memfd('staging', size)
         self.slots = mmap.mmap(self.staging, size)
 
+    def tx_cursor(self):
+        return struct.unpack('<Q', os.pread(self.hold, 8, TX_CURSOR))[0]
+
+    def move_hold(self):
+        """The next QEMU gets the hold as it was at the last epoch"""
+        os.close(self.hold)
+        self.hold = make_memfd('hold', self.hold_bytes)
+        os.pwrite(self.hold, self.last_hold, 0)
+
     def boot(self):
         self.generation += 1
         self.make_memory()
         if self.hold is not None:
             os.close(self.hold)
-        self.hold = make_memfd('hold', HOLD_BYTES)
+        self.hold = make_memfd('hold', self.hold_bytes)
         self.welcome(BOOT, fds=[self.hold, self.staging])
 
     def restore(self):
@@ -292,7 +304,7 @@ class FakeCkptd:
         if self.line or self.lose_hold:
             flags |= WELCOME_NEW_LINE if self.line else 0
             os.close(self.hold)
-            self.hold = make_memfd('hold', HOLD_BYTES)
+            self.hold = make_memfd('hold', self.hold_bytes)
         else:
             flags |= WELCOME_HOLD
         self.welcome(RESTORE, flags, [self.hold, self.staging, base],
@@ -306,6 +318,8 @@ class FakeCkptd:
             raise Protocol(f'EPOCH {epoch} again, {self.committed} is durable')
         if epoch in [e for e, _ in self.held_back]:
             raise Protocol(f'EPOCH {epoch} twice')
+        if msg[1] & EPOCH_LAST:             # what a move takes along
+            self.last_hold = os.pread(self.hold, self.hold_bytes, 0)
         self.held_back.append((epoch, msg))
         if not self.hold_back:
             self.commit_all()

@@ -14,7 +14,7 @@ $(ENGINE_GUEST): tests/engine/guest.c tests/engine/guest.ld abi/ckpt-nic.h
 		-Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments -o $@ $<
 
-CHECK_QTEST += $(addprefix tests/engine/test_,engine.py state.py lines.py \
-	guest_lines.py move.py)
+CHECK_QTEST += $(addprefix tests/engine/test_,engine.py state.py frames.py \
+	lines.py guest_lines.py move.py)
 CHECK_QTEST_DEPS += qemu all $(ENGINE_GUEST) \
 	$(B)/guest-programs/sluice-lines-musl $(kernel-tests_ELF)

@@ -10,6 +10,8 @@
  * while the gate waits for its completion.  A stop of the VM purges that queue
  * and completes with 0: the frame is still in the hold, and is offered again
  * from a bottom half, because the purge walks the queue it would be put into.
+ * A netdev whose peer goes away drops the queue, as it does all frames from
+ * then on: see link_is_coming().
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -227,10 +229,10 @@ void ckpt_nic_exit(CkptNic *s, uint32_t value)
 }
 
 /*
- * A guest that has said EXIT only halts, and is restored from a checkpoint in
- * front of its end only where nobody lived to note the end: ckptd and QEMU died
- * when the hold's cursor had passed EXIT, or the hold died too.  Then the end is
- * said again, as output of the epoch that runs now (G3).
+ * A guest that has said EXIT only halts, and nobody restores it but where
+ * nobody lived to note its end: ckptd and QEMU died with EXIT between them, and
+ * perhaps the hold with them.  Then the end is said again, as output of the
+ * epoch that runs now (G3).
  */
 static void exit_again(CkptNic *s)
 {

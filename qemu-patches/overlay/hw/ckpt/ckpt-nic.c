@@ -6,9 +6,10 @@
  * An ISA device with port registers: an access needs no instruction decoder,
  * microvm has it as pc and q35 do, and a checkpoint has little to save.
  *
- * This file holds the registers and the interrupt.  The line is edge triggered: it rises with the first enabled cause and
- * falls and rises again at an acknowledgement that leaves one pending, so a
- * handler may acknowledge what it read and return.
+ * This file holds the registers and the interrupt.  The line is edge triggered:
+ * it rises with the first enabled cause, and falls and rises again at an
+ * acknowledgement that leaves one pending, so a handler may acknowledge what it
+ * read and return.
  */
 #include "qemu/osdep.h"
 #include "qemu/guest-random.h"

@@ -3,10 +3,11 @@
  * interrupt.c - a signal while a call sleeps, for every call that can
  *
  * Another thread sends signals to this one until their handler has run often,
- * each time after the one before was handled, and only then lets the call
- * have what it waits for.  So the call is interrupted many times, wherever it
- * is; it ends with EINTR, or goes on and ends well.  Which of the two it does,
- * with SA_RESTART and without, Linux says: the lines here hold the result.
+ * each time when the one before was handled and the call sleeps again, and only
+ * then lets the call have what it waits for.  So the call is interrupted many
+ * times while it sleeps; it ends with EINTR, or goes on and ends well.  Which
+ * of the two it does, with SA_RESTART and without, Linux says: the lines here
+ * hold the result.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,6 +45,7 @@
 #define SIG_NONE          SIGURG /* ignored by default */
 
 static pthread_t target;
+static int target_tid;
 static volatile int hits, called, done;
 static int pipe_in[2], pipe_full[2], pair[2], pair_full[2], pair_slow[2];
 static int event, timer, ep, sig_fd, listener, listener_slow, udp;
@@ -455,29 +457,58 @@ struct job {
     int sig;
 };
 
+/* Linux, too, says of a thread that waits in a call that it sleeps. */
+static int target_sleeps(void)
+{
+    char path[64], line[512], *state;
+    long n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", target_tid);
+    fd = open(path, O_RDONLY);
+    n = read(fd, line, sizeof(line) - 1);
+    close(fd);
+    line[n > 0 ? n : 0] = '\0';
+    state = strrchr(line, ')');
+    return state && state[1] == ' ' && state[2] == 'S';
+}
+
+/* Wait until the call sleeps: false if it ended, and the sleep is another. */
+static int sleeps(void)
+{
+    while (!done && !target_sleeps()) {
+        sched_yield();
+    }
+    return !done;
+}
+
+/* Once, and until it was handled. */
+static void send_to_target(int sig)
+{
+    int before = hits;
+
+    pthread_kill(target, sig);
+    while (sig == SIG_HIT && hits == before) {
+        sched_yield();
+    }
+}
+
 static void *interrupter(void *arg)
 {
     const struct job *job = arg;
-    struct timespec nap = { 0, 200000 };
-    int i, before;
+    int i;
 
     while (!called) {
         sched_yield();
     }
-    for (i = 0; i < SIGNALS && !done; i++) {
-        nanosleep(&nap, NULL); /* it sleeps by now, mostly */
-        before = hits;
-        pthread_kill(target, job->sig);
-        while (job->sig == SIG_HIT && hits == before && !done) {
-            sched_yield();
-        }
+    for (i = 0; i < SIGNALS && sleeps(); i++) {
+        send_to_target(job->sig);
     }
-    if (!done && job->sleeper->let) {
+    if (sleeps() && job->sleeper->let) {
         job->sleeper->let();
     }
-    while (!done && !job->sleeper->let) {
-        pthread_kill(target, SIG_HIT);
-        nanosleep(&nap, NULL);
+    while (!job->sleeper->let && sleeps()) {
+        send_to_target(SIG_HIT);
     }
     return NULL;
 }
@@ -593,6 +624,7 @@ static void test(int flags, int sig, const char *how)
 int main(void)
 {
     target = pthread_self();
+    target_tid = getpid(); /* the first thread */
     sigemptyset(&nothing);
     sigemptyset(&waited);
     sigaddset(&waited, SIGUSR2);

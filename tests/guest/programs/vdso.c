@@ -21,8 +21,6 @@
 #include <unistd.h>
 #include "tap.h"
 
-#define PAGE 4096ul
-
 typedef long (*clock_function)(long clock, struct timespec *ret_time);
 
 static uint64_t vdso, vdso_bytes;
@@ -57,7 +55,29 @@ static const void *at(uint64_t offset)
     return (const void *)(vdso + offset);
 }
 
-/* How far its one segment reaches, and where a clock is read. */
+/*
+ * How far its mapping reaches, which is changed as a whole or not at all: it
+ * may be longer than its one segment.
+ */
+static uint64_t mapped_bytes(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    unsigned long from, to;
+    uint64_t bytes = 0;
+    char line[512];
+
+    while (maps && fgets(line, sizeof(line), maps)) {
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from == vdso) {
+            bytes = to - from;
+        }
+    }
+    if (maps) {
+        fclose(maps);
+    }
+    return bytes;
+}
+
+/* Where a clock is read. */
 static void find(void)
 {
     const Elf64_Ehdr *ehdr = at(0);
@@ -68,9 +88,7 @@ static void find(void)
     int i;
 
     for (i = 0; i < ehdr->e_phnum; i++) {
-        if (phdr[i].p_type == PT_LOAD) {
-            vdso_bytes = (phdr[i].p_memsz + PAGE - 1) & ~(PAGE - 1);
-        } else if (phdr[i].p_type == PT_DYNAMIC) {
+        if (phdr[i].p_type == PT_DYNAMIC) {
             dyn = at(phdr[i].p_offset);
         }
     }
@@ -241,6 +259,7 @@ int main(void)
     vdso = getauxval(AT_SYSINFO_EHDR);
     tap_ok(vdso && !memcmp(at(0), ELFMAG, SELFMAG),
            "AT_SYSINFO_EHDR says where it is");
+    vdso_bytes = mapped_bytes();
     find();
     tap_ok(vdso_bytes && vdso_clock, "it has a function that reads a clock");
     test_timer();

@@ -148,8 +148,9 @@ static void test_usage(void)
     while (n < 30000000) {
         n++;
     }
+    /* Almost: Linux counts pages on each CPU, and sums them up later. */
     tap_ok(getrusage(RUSAGE_SELF, &after) == 0 &&
-               after.ru_maxrss >= before.ru_maxrss && after.ru_maxrss >= 8192,
+               after.ru_maxrss >= before.ru_maxrss && after.ru_maxrss >= 7168,
            "memory touched is resident");
     munmap(p, 8 * MIB);
     tap_ok(getrusage(RUSAGE_SELF, &before) == 0 &&

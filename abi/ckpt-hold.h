@@ -4,7 +4,7 @@
  *
  * A memfd made and sealed (no shrink, no grow) by ckptd and mapped shared by
  * QEMU's gate.  It outlives QEMU: the next QEMU of the guest finds in it what
- * the last one had accepted (DESIGN 7).  Without ckptd the gate makes its own.
+ * the last one had accepted (R1).  Without ckptd the gate makes its own.
  *
  * Layout: struct ckpt_hold_header at 0, the output ring (TX) at tx_offset, the
  * input journal (RX) at rx_offset.  A ring is a sequence of records, each

@@ -99,7 +99,7 @@ enum ckpt_nic_sel {
     CKPT_SEL_COMMITTED  = 1, /* greatest epoch known to be durable */
     CKPT_SEL_COMMIT     = 2, /* epoch that the last COMMIT write asked for; 0:
                                 no checkpoints, COMMIT is an error */
-    CKPT_SEL_GENERATION = 3, /* see DESIGN: changes at every restore */
+    CKPT_SEL_GENERATION = 3, /* changes at every restore (F1) */
     CKPT_SEL_TSC_HZ     = 4, /* frequency of the time stamp counter */
     CKPT_SEL_WALL_NS    = 5, /* host wall clock, ns since 1970 UTC, now */
     CKPT_SEL_ENTROPY    = 6, /* 64 fresh random bits at each selection */

@@ -304,6 +304,14 @@ int ckptctl_verify(struct ckptctl *ctl, const struct ckptctl_verb *verb,
     }
     if (!ckptd_store_verify(store, isatty(STDERR_FILENO) ? show_progress : NULL,
                             NULL, &report, &error)) {
+        if (g_error_matches(error, CKPTD_ERROR, CKPTD_ERROR_BUSY)) {
+            g_clear_error(&error);
+            g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_BUSY,
+                        "%s is up and its store in use: only the store of a "
+                        "guest that is down can be checked (`ckptctl stop %s`, "
+                        "`ckptctl ps`)",
+                        argv[1], argv[1]);
+        }
         return ckptctl_fail(error);
     }
     if (ctl->json) {

@@ -148,6 +148,8 @@ struct ckptd_guest_last {
  * @naming:         label that is being written for @named, or NULL
  * @out:            the move that takes it away, or NULL
  * @in:             the move that brings it, or NULL
+ * @retry:          timer of a launch that is tried again, 0 = none is
+ * @retry_ms:       of the last such timer
  * @frozen:         leaving: the last epoch is durable
  * @move_back:      leaving: why it comes back when QEMU is dead, or NULL
  * @libvirt:        of an external guest whose QEMU libvirt starts, or NULL
@@ -170,6 +172,8 @@ struct CkptdGuest {
     guint netd_source;
     int tap_fd;
     guint timer;
+    guint retry;
+    guint retry_ms;
     struct ckptd_guest_last last;
 
     guint recoveries;
@@ -223,6 +227,7 @@ gboolean ckptd_guest_open_session(CkptdGuest *g, GError **error);
 void ckptd_guest_end_session(CkptdGuest *g);
 gboolean ckptd_guest_is_fruitless(CkptdGuest *g, const char *why);
 void ckptd_guest_launch(CkptdGuest *g);
+gboolean ckptd_guest_between(CkptdGuest *g);
 void ckptd_guest_release(CkptdGuest *g);
 void ckptd_guest_go_down(CkptdGuest *g, enum ckptd_guest_state state);
 void ckptd_guest_recover(CkptdGuest *g, const char *why);

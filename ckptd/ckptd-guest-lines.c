@@ -451,6 +451,8 @@ void ckptd_guest_roll_back(CkptdGuest *g, const char *label,
     }
     if (down) {
         step_back(g);
+    } else if (ckptd_guest_between(g)) {
+        ckptd_guest_rolled_back(g);
     } else {
         ckptd_process_kill(&g->qemu, SIGKILL);
     }

@@ -37,6 +37,10 @@ static gboolean quit_timeout(gpointer opaque)
     g->timer = 0;
     g->stop_pending = FALSE;
     g_message("%s: did not end in time, powering it off", g->spec->name);
+    if (ckptd_guest_between(g)) {
+        ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
+        return G_SOURCE_REMOVE;
+    }
     if (g->state != CKPTD_GUEST_STOPPING) {
         ckptd_guest_set_state(g, CKPTD_GUEST_STOPPING);
     }
@@ -144,7 +148,7 @@ void ckptd_guest_kill(CkptdGuest *g, CkptdGuestDone done, gpointer opaque)
     if (g->state != CKPTD_GUEST_STOPPING) {
         ckptd_guest_set_reason(g, g_strdup("killed"));
     }
-    if (ckptd_guest_is_settling(g)) {
+    if (ckptd_guest_is_settling(g) || ckptd_guest_between(g)) {
         ckptd_guest_go_down(g, CKPTD_GUEST_STOPPED);
         return;
     }

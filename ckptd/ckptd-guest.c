@@ -24,10 +24,13 @@
 
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
+#include "ckptd/ckptd-limits.h"
 #include "ckptd/ckptd-trace.h"
 
 #define FRUITLESS_MAX    5u
 #define ADOPT_TIMEOUT_MS 10000u
+#define RETRY_MIN_MS     500u
+#define RETRY_MAX_MS     30000u
 
 static const char *const state_names[] = {
     [CKPTD_GUEST_CREATED] = "created",
@@ -197,6 +200,7 @@ void ckptd_guest_clear_last(CkptdGuest *g)
 void ckptd_guest_release(CkptdGuest *g)
 {
     g_clear_handle_id(&g->timer, g_source_remove);
+    g_clear_handle_id(&g->retry, g_source_remove);
     g_clear_handle_id(&g->qemu_source, g_source_remove);
     g_assert(g->qemu.pidfd < 0);
     ckptd_guest_travel_end(g);
@@ -341,7 +345,9 @@ void ckptd_guest_end_qemu(CkptdGuest *g)
     }
 }
 
-static gboolean start_qemu(CkptdGuest *g, GError **error)
+/* @ret_executed: there was one, if only for a moment; it is dead by now. */
+static gboolean start_qemu(CkptdGuest *g, gboolean *ret_executed,
+                           GError **error)
 {
     g_autofree char *bundle = ckptd_guest_file(g, "bundle");
     g_autofree char *log = ckptd_guest_file(g, "qemu.log");
@@ -349,11 +355,13 @@ static gboolean start_qemu(CkptdGuest *g, GError **error)
     int ends[2];
     guint i;
 
+    *ret_executed = FALSE;
     if (!ckptd_guest_net_up(g, ends, error)) {
         return FALSE;
     }
     ok = ckptd_launch_qemu(g->spec, bundle, g->runtime_dir, log, ends[0],
                            &g->qemu, error);
+    *ret_executed = ok;
     if (ok) {
         ckptd_trace("launched", g->spec->name, 0, 0, "pid=%d",
                     (int)g->qemu.pid);
@@ -372,9 +380,10 @@ static gboolean start_qemu(CkptdGuest *g, GError **error)
     return ok;
 }
 
-static gboolean execute_qemu(CkptdGuest *g, GError **error)
+static gboolean execute_qemu(CkptdGuest *g, gboolean *ret_executed,
+                             GError **error)
 {
-    if (!start_qemu(g, error)) {
+    if (!start_qemu(g, ret_executed, error)) {
         return FALSE;
     }
     ckptd_guest_watch_qemu(g);
@@ -390,24 +399,75 @@ static gboolean execute_qemu(CkptdGuest *g, GError **error)
  */
 gboolean ckptd_guest_launch_arriving(CkptdGuest *g, GError **error)
 {
+    gboolean executed;
+
     ckptd_guest_clear_last(g);
-    return execute_qemu(g, error);
+    return execute_qemu(g, &executed, error);
+}
+
+static gboolean on_retry(gpointer opaque)
+{
+    CkptdGuest *g = opaque;
+
+    g->retry = 0;
+    ckptd_guest_launch(g);
+    return G_SOURCE_REMOVE;
+}
+
+/*
+ * QEMU is being upgraded, memory is short: that ends, and until then the guest
+ * loses nothing, for store and hold stay ours.
+ */
+static void retry_later(CkptdGuest *g, const char *why)
+{
+    char *reason = g_strdup_printf("%s; it is tried again until it works, or "
+                                   "`ckptctl kill %s` says otherwise",
+                                   why, g->spec->name);
+
+    if (g_strcmp0(g->reason, reason)) {
+        g_warning("%s: %s", g->spec->name, reason);
+    }
+    ckptd_guest_set_reason(g, reason);
+    g->retry_ms = CLAMP(2 * g->retry_ms, RETRY_MIN_MS, RETRY_MAX_MS);
+    g->retry = g_timeout_add(g->retry_ms, on_retry, g);
+}
+
+/**
+ * ckptd_guest_between() - does it wait to be launched once more?
+ * @g: any; if so it does not wait any longer
+ *
+ * For who wants it to do something else, and would wait for QEMU's death.
+ *
+ * Return: TRUE if so: there is no QEMU.
+ */
+gboolean ckptd_guest_between(CkptdGuest *g)
+{
+    gboolean waits = g->retry != 0;
+
+    g_clear_handle_id(&g->retry, g_source_remove);
+    return waits;
 }
 
 /**
  * ckptd_guest_launch() - start the next generation
  * @g: its last QEMU is dead
  *
- * QEMU boots while the session prepares.
+ * QEMU boots while the session prepares. A guest that recovers, and whose QEMU
+ * cannot be executed, stays as it is, and it is tried again.
  */
 void ckptd_guest_launch(CkptdGuest *g)
 {
     g_autoptr(GError) error = NULL;
+    gboolean executed;
 
     g_assert(g->qemu.pidfd < 0); /* F1 */
     ckptd_guest_clear_last(g);
     ckptd_session_prepare(g->session);
-    if (!execute_qemu(g, &error)) {
+    if (execute_qemu(g, &executed, &error)) {
+        g->retry_ms = 0;
+    } else if (g->state == CKPTD_GUEST_RECOVERING && !executed) {
+        retry_later(g, error->message);
+    } else {
         ckptd_guest_set_reason(g, g_strdup(error->message));
         ckptd_guest_go_down(g, CKPTD_GUEST_FAILED);
     }
@@ -492,6 +552,9 @@ gboolean ckptd_guest_start(CkptdGuest *g, GError **error)
     if (!ckptd_guest_is_down(g)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_BUSY, "%s is %s",
                     g->spec->name, state_names[g->state]);
+        return FALSE;
+    }
+    if (!ckptd_limits_room(g->spec->name, error)) {
         return FALSE;
     }
     if (ckptd_spec_is_external(g->spec)) {
@@ -593,6 +656,7 @@ void ckptd_guest_resume(CkptdGuest *g, const char *state_dir)
 void ckptd_guest_leave(CkptdGuest *g)
 {
     g_clear_handle_id(&g->timer, g_source_remove);
+    g_clear_handle_id(&g->retry, g_source_remove);
     g_clear_handle_id(&g->qemu_source, g_source_remove);
     ckptd_guest_travel_end(g);
     if (g->state == CKPTD_GUEST_ARRIVING) {

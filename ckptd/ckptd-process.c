@@ -101,7 +101,14 @@ gboolean ckptd_process_spawn(const struct ckptd_spawn *how,
     /* Not reaped yet, so the pid is still its own. */
     process.pidfd = pidfd_open_cloexec(process.pid);
     process.start_time = start_time_of(process.pid);
-    g_assert(process.pidfd >= 0);
+    if (process.pidfd < 0) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
+                    "starting %s: its process cannot be watched: %s",
+                    how->argv[0], g_strerror(errno));
+        kill(process.pid, SIGKILL);
+        waitpid(process.pid, NULL, 0);
+        return FALSE;
+    }
     *ret_process = process;
     return TRUE;
 }

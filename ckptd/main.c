@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "ckptd/ckptd-control.h"
+#include "ckptd/ckptd-limits.h"
 #include "ckptd/ckptd-trace.h"
 
 static const char about[] =
@@ -114,6 +115,7 @@ static gboolean serve(GError **error)
     g_autoptr(CkptdControl) control = NULL;
     struct ckptd_paths paths;
 
+    ckptd_limits_raise();
     if (trace && trace[0] && !ckptd_trace_open(trace, error)) {
         return FALSE;
     }

@@ -13,7 +13,12 @@
  *
  *   bits 31-27  the time, in units of COOKIE_UNIT_NS
  *   bits 26-24  the peer's segment size, as an index
- *   bits 23-0   of the keyed hash of these, the two ends, and the peer's number
+ *   bits 23-0   of the keyed hash of these and the two ends, plus the peer's
+ *               number
+ *
+ * The peer's number is added and not hashed, so that a later segment of such a
+ * connection shows what it is too: it is dropped, and the peer says all again,
+ * from the beginning. A reset would end what the peer believes to be connected.
  */
 #include "guest-libc/net/hooks.h"
 #include "guest-libc/net/net-internal.h"
@@ -23,11 +28,12 @@
 #include "lwip/prot/tcp.h"
 
 #define COOKIE_UNIT_NS 64000000000ull
-#define COOKIE_AGE_MAX 1u /* units */
+#define COOKIE_AGE_MAX 3u /* units; the answer may lie in the hold first */
 #define COOKIE_TIME(c) ((c) >> 27)
 #define COOKIE_TIMES   32u
 #define COOKIE_SIZE(c) ((c) >> 24 & 7)
 #define COOKIE_HASH    0xffffffu
+#define COOKIE_WINDOW  0xffffu /* that cookie_send() grants */
 
 #define SYN_BYTES      (TCP_HLEN + LWIP_TCP_OPT_LEN_MSS)
 
@@ -43,16 +49,15 @@ static uint64_t cookie_now(void)
     return prim_now_ns() / COOKIE_UNIT_NS + 1;
 }
 
-static uint32_t cookie_hash(const struct tcp_hdr *hdr, uint32_t peer_number,
-                            uint64_t time, uint32_t size)
+static uint32_t cookie_hash(const struct tcp_hdr *hdr, uint64_t time,
+                            uint32_t size)
 {
     uint64_t addresses = (uint64_t)ip4_current_src_addr()->addr << 32 |
                          ip4_current_dest_addr()->addr;
     uint32_t ports = (uint32_t)hdr->src << 16 | hdr->dest;
 
     return random_hash(random_hash(addresses, ports),
-                       (uint64_t)peer_number << 24 | (time & 0xffff) << 8 |
-                           size) &
+                       (time & 0xffffffff) << 8 | size) &
            COOKIE_HASH;
 }
 
@@ -115,9 +120,9 @@ void cookie_send(const struct tcp_pcb_listen *pcb, const struct tcp_hdr *hdr,
     answer = p->payload;
     answer->src = lwip_htons(hdr->dest);
     answer->dest = lwip_htons(hdr->src);
-    answer->seqno =
-        lwip_htonl((uint32_t)(cookie_last % COOKIE_TIMES) << 27 | size << 24 |
-                   cookie_hash(hdr, hdr->seqno, cookie_last, size));
+    answer->seqno = lwip_htonl(
+        (uint32_t)(cookie_last % COOKIE_TIMES) << 27 | size << 24 |
+        ((cookie_hash(hdr, cookie_last, size) + hdr->seqno) & COOKIE_HASH));
     answer->ackno = lwip_htonl(hdr->seqno + 1);
     TCPH_HDRLEN_FLAGS_SET(answer, SYN_BYTES / 4, TCP_SYN | TCP_ACK);
     answer->wnd = lwip_htons(TCPWND_MIN16(TCP_WND));
@@ -137,22 +142,27 @@ void cookie_send(const struct tcp_pcb_listen *pcb, const struct tcp_hdr *hdr,
  * @pcb: the listener
  * @hdr: the segment, as for cookie_send()
  *
- * Return: the peer's segment size, 0: it does not.
+ * Return: the peer's segment size; COOKIE_LATER: the segment is of such a
+ *         connection, but not the first; 0: it does not.
  * Context: lock held, within lwIP's input.
  */
 uint16_t cookie_check(const struct tcp_pcb_listen *pcb,
                       const struct tcp_hdr *hdr)
 {
-    uint32_t cookie = hdr->ackno - 1;
+    uint32_t cookie = hdr->ackno - 1, size = COOKIE_SIZE(cookie);
     uint64_t now = cookie_now();
     uint32_t age = (now - COOKIE_TIME(cookie)) % COOKIE_TIMES;
+    uint32_t peer_number, offset;
 
     (void)pcb;
     if (!cookie_last || now - cookie_last > COOKIE_AGE_MAX ||
-        age > COOKIE_AGE_MAX ||
-        (cookie & COOKIE_HASH) !=
-            cookie_hash(hdr, hdr->seqno - 1, now - age, COOKIE_SIZE(cookie))) {
+        age > COOKIE_AGE_MAX) {
         return 0;
     }
-    return cookie_sizes[COOKIE_SIZE(cookie)];
+    peer_number = cookie - cookie_hash(hdr, now - age, size);
+    offset = (hdr->seqno - 1 - peer_number) & COOKIE_HASH;
+    if (offset > COOKIE_WINDOW) {
+        return 0;
+    }
+    return offset ? COOKIE_LATER : cookie_sizes[size];
 }

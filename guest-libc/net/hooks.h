@@ -30,6 +30,7 @@ bool demux_holds(const struct tcp_pcb *pcb, const struct demux_ends *ends);
 int listen_later(const struct tcp_pcb *pcb, uint16_t len_bytes);
 void cookie_send(const struct tcp_pcb_listen *pcb, const struct tcp_hdr *hdr,
                  uint16_t option_bytes);
+#define COOKIE_LATER 1u
 uint16_t cookie_check(const struct tcp_pcb_listen *pcb,
                       const struct tcp_hdr *hdr);
 void lease_option(struct dhcp *dhcp, uint8_t message_type, uint8_t option,

@@ -41,9 +41,9 @@ $(libc-net_B)/peer-stack.o: $(libc-net_B)/peer.o $(libc-net_LWIP) \
 
 # One program for each world: a library starts once.
 libc-net_TESTS := $(addprefix $(libc-net_B)/test-libc-,net dgram lease line tcp \
-	tcp-path ending cork)
+	tcp-path ending cork backlog)
 
-$(addprefix $(libc-net_B)/test-libc-,tcp tcp-path cork): $(libc-net_B)/script.o \
+$(addprefix $(libc-net_B)/test-libc-,tcp tcp-path cork backlog): $(libc-net_B)/script.o \
 	$(libc-net_B)/states.o
 
 $(libc-net_TESTS): $(libc-net_B)/test-libc-%: $(libc-net_B)/test-%.o \

@@ -373,3 +373,10 @@ uint16_t script_port(void)
 {
     return peer_port;
 }
+
+void script_as(uint16_t port)
+{
+    peer_port = port;
+    script_drain();
+    last_ns = sim.now_ns;
+}

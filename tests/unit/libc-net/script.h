@@ -28,6 +28,8 @@
 void script_begin(uint16_t guest_port);
 /* The port that the peer speaks from. */
 uint16_t script_port(void);
+/* Speak from that port again; numbers still count from the guest's last SYN. */
+void script_as(uint16_t port);
 void script_run(const char *file, int line, const char *text);
 #define SCRIPT(text) script_run(__FILE__, __LINE__, text)
 /* What the guest sent since, and throw it away: bytes of data. */

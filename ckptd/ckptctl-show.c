@@ -60,6 +60,12 @@ char *ckptctl_ports_of(GVariant *status)
     return g_string_free(out, FALSE);
 }
 
+/* Of such a guest ckptd knows no more than its name, and why. */
+static gboolean is_damaged(GVariant *guest)
+{
+    return g_str_equal(ckptctl_dict_text(guest, "state"), "damaged");
+}
+
 /**
  * ckptctl_ps() - list the guests
  * @ctl: this invocation
@@ -94,6 +100,13 @@ int ckptctl_ps(struct ckptctl *ctl, const struct ckptctl_verb *verb, int argc,
     while ((guest = g_variant_iter_next_value(&iter))) {
         g_autofree char *ports = ckptctl_ports_of(guest);
 
+        if (is_damaged(guest)) {
+            printf("%-20s %-10s %s\n", ckptctl_dict_text(guest, "name"),
+                   ckptctl_dict_text(guest, "state"),
+                   ckptctl_dict_text(guest, "reason"));
+            g_variant_unref(guest);
+            continue;
+        }
         printf("%-20s %-10s %10" G_GUINT64_FORMAT " %10" G_GUINT64_FORMAT
                " %6" G_GUINT64_FORMAT " %-5s %s\n",
                ckptctl_dict_text(guest, "name"),
@@ -160,6 +173,9 @@ static void show_status(GVariant *s)
     printf("%-14s %s%s%s\n", "state", ckptctl_dict_text(s, "state"),
            ckptctl_dict_text(s, "reason")[0] ? ": " : "",
            ckptctl_dict_text(s, "reason"));
+    if (is_damaged(s)) {
+        return;
+    }
     if (g_variant_lookup(s, "exit_status", "u", &exit_status)) {
         printf(exit_status & 0x100 ? "%-14s by signal %u\n" : "%-14s %u\n",
                "exit status", exit_status & 0xff);

@@ -18,6 +18,7 @@
 
 struct CkptdControl {
     CkptdServer *server;
+    CkptdMoves *moves;
     GMainLoop *loop;
     GDBusServer *bus;
     CkptdDbus *skeleton;
@@ -188,18 +189,35 @@ static gboolean on_list(CkptdDbus *skeleton, GDBusMethodInvocation *invocation,
     for (item = guests; item; item = item->next) {
         g_variant_builder_add_value(&builder, ckptd_guest_status(item->data));
     }
+    ckptd_server_add_left(control->server, NULL, &builder);
     ckptd_dbus_complete_list(skeleton, invocation,
                              g_variant_builder_end(&builder));
     return TRUE;
+}
+
+/* Return: a{sv} of one that was left alone, to be unreffed, or NULL. */
+static GVariant *left_status(CkptdControl *control, const char *name)
+{
+    g_autoptr(GVariant) list = NULL;
+    GVariantBuilder builder;
+    guint n;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
+    n = ckptd_server_add_left(control->server, name, &builder);
+    list = g_variant_ref_sink(g_variant_builder_end(&builder));
+    return n ? g_variant_get_child_value(list, 0) : NULL;
 }
 
 static gboolean on_status(CkptdDbus *skeleton,
                           GDBusMethodInvocation *invocation, const char *name,
                           CkptdControl *control)
 {
-    CkptdGuest *guest = find(control, invocation, name);
+    g_autoptr(GVariant) left = left_status(control, name);
+    CkptdGuest *guest = left ? NULL : find(control, invocation, name);
 
-    if (guest) {
+    if (left) {
+        ckptd_dbus_complete_status(skeleton, invocation, left);
+    } else if (guest) {
         ckptd_dbus_complete_status(skeleton, invocation,
                                    ckptd_guest_status(guest));
     }
@@ -248,9 +266,17 @@ static gboolean on_recover(CkptdDbus *skeleton G_GNUC_UNUSED,
                            GDBusMethodInvocation *invocation, const char *name,
                            CkptdControl *control)
 {
-    CkptdGuest *guest = find(control, invocation, name);
     g_autoptr(GError) error = NULL;
+    CkptdGuest *guest;
 
+    if (ckptd_server_is_left(control->server, name, NULL)) {
+        if (ckptd_server_retry(control->server, name, &error)) {
+            ckptd_moves_ask(control->moves, name);
+        }
+        answer_empty(0, error, invocation);
+        return TRUE;
+    }
+    guest = find(control, invocation, name);
     if (guest && !ckptd_guest_start(guest, &error)) {
         fail(invocation, error);
     } else if (guest && ckptd_guest_is_down(guest)) {
@@ -279,10 +305,11 @@ static gboolean on_remove(CkptdDbus *skeleton G_GNUC_UNUSED,
                           GDBusMethodInvocation *invocation, const char *name,
                           gboolean force, CkptdControl *control)
 {
-    CkptdGuest *guest = find(control, invocation, name);
+    gboolean left = ckptd_server_is_left(control->server, name, NULL);
+    CkptdGuest *guest = left ? NULL : find(control, invocation, name);
     struct pending_remove *remove;
 
-    if (!guest) {
+    if (!guest && !left) {
         return TRUE;
     }
     remove = g_new0(struct pending_remove, 1);
@@ -290,7 +317,7 @@ static gboolean on_remove(CkptdDbus *skeleton G_GNUC_UNUSED,
     remove->control = control;
     remove->name = g_strdup(name);
     remove->force = force;
-    if (force) {
+    if (force && !left) {
         ckptd_guest_kill(guest, remove_when_down, remove);
     } else {
         answer_remove(0, NULL, remove);
@@ -470,6 +497,7 @@ CkptdControl *ckptd_control_new(CkptdServer *server, CkptdMoves *moves,
         g_once_init_leave(&registered, 1);
     }
     control->server = server;
+    control->moves = moves;
     control->loop = loop;
     control->socket_path = ckptd_paths_bus_socket(ckptd_server_paths(server));
     control->connections = g_ptr_array_new_with_free_func(g_object_unref);

@@ -26,7 +26,8 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "ckptd/ckptd-error.h"
+#include "ckptd/ckptd-io.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-paths.h"
 #include "ckptd/ckptd-spec.h"
 #include "ckptd/ckptd-sum.h"
@@ -205,17 +206,18 @@ static gboolean sane(const struct ckptd_forward *f)
  * ckptd_forward_find() - the tunnel of a guest
  * @state_dir: of the daemon
  * @guest:     its name
+ * @error:     CKPTD_ERROR_NOT_FOUND: it has none; any other: that is not known
  *
  * Return: to be freed, or NULL.
  */
 struct ckptd_forward *ckptd_forward_find(const char *state_dir,
-                                         const char *guest)
+                                         const char *guest, GError **error)
 {
     g_autofree char *path = conf_path(state_dir, guest);
     g_autoptr(CkptdForward) f = g_new0(struct ckptd_forward, 1);
     g_autoptr(GKeyFile) conf = g_key_file_new();
 
-    if (!g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, NULL)) {
+    if (!ckptd_lookup_keys(conf, path, error)) {
         return NULL;
     }
     f->guest = g_strdup(guest);
@@ -226,7 +228,8 @@ struct ckptd_forward *ckptd_forward_find(const char *state_dir,
     f->end = g_key_file_get_integer(conf, GROUP, "end", NULL);
     f->vni = g_key_file_get_integer(conf, GROUP, "vni", NULL);
     if (!sane(f)) {
-        g_warning("%s is left alone: it describes no tunnel", path);
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED,
+                    "%s: describes no tunnel", path);
         return NULL;
     }
     return g_steal_pointer(&f);
@@ -243,21 +246,30 @@ GPtrArray *ckptd_forward_list(const char *state_dir)
     g_autofree char *path = g_build_filename(state_dir, "forwards", NULL);
     GPtrArray *all =
         g_ptr_array_new_with_free_func((GDestroyNotify)ckptd_forward_free);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) names = ckptd_io_list(ckptd_io_system(), path, &error);
+    guint i;
 
-    while (dir && (name = g_dir_read_name(dir))) {
+    if (!names && !ckptd_lookup_is_absence(error)) {
+        g_warning("tunnels: %s", error->message);
+    }
+    for (i = 0; names && i < names->len; i++) {
+        const char *name = names->pdata[i];
         g_autofree char *guest = g_strdup(name);
+        g_autoptr(GError) local = NULL;
         struct ckptd_forward *f;
 
         if (!g_str_has_suffix(name, SUFFIX)) {
             continue;
         }
         guest[strlen(name) - strlen(SUFFIX)] = '\0';
-        f = ckptd_spec_name_ok(guest) ? ckptd_forward_find(state_dir, guest)
-                                      : NULL;
+        f = ckptd_spec_name_ok(guest)
+                ? ckptd_forward_find(state_dir, guest, &local)
+                : NULL;
         if (f) {
             g_ptr_array_add(all, f);
+        } else if (local) {
+            g_warning("%s is left alone: %s", name, local->message);
         }
     }
     return all;
@@ -304,9 +316,14 @@ gboolean ckptd_forward_add(const char *state_dir,
 gboolean ckptd_forward_remove(const char *state_dir, const char *guest,
                               GError **error)
 {
-    g_autoptr(CkptdForward) f = ckptd_forward_find(state_dir, guest);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(CkptdForward) f = ckptd_forward_find(state_dir, guest, &local);
     g_autofree char *path = conf_path(state_dir, guest);
 
+    if (!f && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
     if (!f) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,
                     "nothing is forwarded for %s; `ckptctl forward ls` lists "
@@ -314,7 +331,11 @@ gboolean ckptd_forward_remove(const char *state_dir, const char *guest,
                     guest);
         return FALSE;
     }
-    g_unlink(path);
+    if (g_unlink(path) < 0) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "removing %s: %s", path,
+                    g_strerror(errno));
+        return FALSE;
+    }
     tear_down(f);
     return TRUE;
 }

@@ -50,7 +50,7 @@ gboolean ckptd_forward_add(const char *state_dir,
 gboolean ckptd_forward_remove(const char *state_dir, const char *guest,
                               GError **error);
 struct ckptd_forward *ckptd_forward_find(const char *state_dir,
-                                         const char *guest);
+                                         const char *guest, GError **error);
 GPtrArray *ckptd_forward_list(const char *state_dir);
 void ckptd_forward_resume(const char *state_dir);
 

@@ -402,12 +402,9 @@ gboolean ckptd_guest_external_start(CkptdGuest *g, GError **error)
  */
 void ckptd_guest_external_resume(CkptdGuest *g)
 {
-    g_autofree char *pid =
-        ckptd_guest_runtime_file(g, CKPTD_LAUNCH_QEMU_PID_FILE);
     g_autoptr(GError) error = NULL;
-    gboolean was_up = ckptd_guest_load_life(g);
+    gboolean was_up = g->wanted_up;
 
-    ckptd_process_find(pid, &g->qemu);
     ckptd_guest_move_load(g);
     if (g->state == CKPTD_GUEST_FAILED && g->qemu.pidfd < 0) {
         if (!ckptd_guest_external_open(g, &error)) {

@@ -26,9 +26,6 @@
 #include "ckptd/ckptd-launch.h"
 #include "ckptd/ckptd-tap.h"
 
-#define LIFE       "life"
-#define LIFE_BYTES 512 /* a sector; more if it takes more */
-
 /**
  * ckptd_guest_file() - path of a file of the guest
  * @g: the guest
@@ -123,6 +120,8 @@ void ckptd_guest_unref(CkptdGuest *g)
         return;
     }
     g_assert(!g->session && !g->engine_socket && !g->libvirt);
+    ckptd_process_clear(&g->qemu);
+    ckptd_process_clear(&g->netd);
     ckptd_notes_clear(&g->notes);
     ckptd_spec_free(g->spec);
     g_array_unref(g->down_waiters);
@@ -247,151 +246,11 @@ CkptdGuest *ckptd_guest_create(const struct ckptd_paths *paths,
     return g_steal_pointer(&g);
 }
 
-/**
- * ckptd_guest_load() - find a guest that an earlier ckptd made
- * @paths: of the daemon
- * @name: of the guest
- * @error: set when its files are not whole
- *
- * Return: the guest, in state created until ckptd_guest_resume().
- */
-CkptdGuest *ckptd_guest_load(const struct ckptd_paths *paths, const char *name,
-                             GError **error)
+static gboolean cannot_remove(GError **error, const char *path, int err)
 {
-    g_autoptr(CkptdGuest) g = ckptd_guest_alloc(paths, name);
-    g_autofree char *conf = ckptd_guest_file(g, "guest.conf");
-
-    g->spec = ckptd_spec_load(conf, error);
-    if (!g->spec) {
-        return NULL;
-    }
-    if (strcmp(g->spec->name, name)) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID, "%s describes %s",
-                    conf, g->spec->name);
-        return NULL;
-    }
-    ckptd_guest_lines_tidy(g);
-    return g_steal_pointer(&g);
-}
-
-/*
- * Write into the file as it is, and leave it to the system when that reaches the
- * disk: in the middle of a recovery there is no time for it. Not a file that is
- * renamed to @path: when the host dies the name may be there without the bytes.
- * A sector is the old one or the new one.
- */
-static gboolean overwrite_soon(const char *path, const char *sector,
-                               GError **error)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    gboolean ok =
-        fd >= 0 && pwrite(fd, sector, LIFE_BYTES, 0) == (ssize_t)LIFE_BYTES;
-
-    if (!ok) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", path,
-                    g_strerror(errno));
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
-}
-
-/*
- * Is it a crash when all of it is gone the next time that a ckptd looks?  Not
- * where somebody else starts QEMU and this one has not run the guest yet: it
- * may be still to come in, and run elsewhere (F1).
- */
-static gboolean is_to_be_up(const CkptdGuest *g)
-{
-    return !ckptd_guest_is_down(g) && g->state != CKPTD_GUEST_STOPPING &&
-           !ckptd_guest_is_settling(g) &&
-           (g->last.welcomed || !ckptd_spec_is_external(g->spec));
-}
-
-/**
- * ckptd_guest_save_life() - write down how it stands, for the next ckptd
- * @g: the guest
- *
- * Whether it should be up is durable when this returns.
- */
-void ckptd_guest_save_life(CkptdGuest *g)
-{
-    g_autofree char *path = ckptd_guest_file(g, "life.conf");
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autoptr(GError) error = NULL;
-    g_autofree char *data = NULL, *sector = NULL;
-    gboolean up = is_to_be_up(g);
-
-    g_key_file_set_boolean(file, LIFE, "up", up);
-    g_key_file_set_integer(file, LIFE, "state",
-                           up ? CKPTD_GUEST_CREATED
-                           : g->state == CKPTD_GUEST_STOPPING
-                               ? CKPTD_GUEST_STOPPED
-                               : g->state);
-    g_key_file_set_uint64(file, LIFE, "recoveries", g->recoveries);
-    g_key_file_set_int64(file, LIFE, "created", g->created_s);
-    g_key_file_set_uint64(file, LIFE, "epoch", g->final.committed);
-    g_key_file_set_uint64(file, LIFE, "generation", g->final.generation);
-    g_key_file_set_uint64(file, LIFE, "ended_epoch", g->ended_epoch);
-    g_key_file_set_boolean(file, LIFE, "crashed", g->crashed);
-    g_key_file_set_boolean(file, LIFE, "ending", g->ending);
-    g_key_file_set_boolean(file, LIFE, "stopping", g->stop_pending);
-    if (g->has_exit_status) {
-        g_key_file_set_uint64(file, LIFE, "exit_status", g->exit_status);
-    }
-    if (g->reason) {
-        g_key_file_set_string(file, LIFE, "reason", g->reason);
-    }
-    data = g_key_file_to_data(file, NULL, NULL);
-    sector = g_strdup_printf("%-*s", LIFE_BYTES, data);
-    if (up && g->saved_up && strlen(sector) == LIFE_BYTES) {
-        overwrite_soon(path, sector, &error);
-    } else {
-        g_file_set_contents_full(path, sector, -1,
-                                 G_FILE_SET_CONTENTS_CONSISTENT |
-                                     G_FILE_SET_CONTENTS_DURABLE,
-                                 0600, &error);
-    }
-    g->saved_up = up;
-    if (error) {
-        g_warning("%s: %s", g->spec->name, error->message);
-    }
-}
-
-/**
- * ckptd_guest_load_life() - read how it stood
- * @g: in state created; gets the state it was in when it is to stay down
- *
- * Return: TRUE when it should be up.
- */
-gboolean ckptd_guest_load_life(CkptdGuest *g)
-{
-    g_autofree char *path = ckptd_guest_file(g, "life.conf");
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    gint state;
-
-    if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL)) {
-        return FALSE;
-    }
-    state = g_key_file_get_integer(file, LIFE, "state", NULL);
-    if (state == CKPTD_GUEST_STOPPED || state == CKPTD_GUEST_EXITED ||
-        state == CKPTD_GUEST_FAILED || state == CKPTD_GUEST_ENDING) {
-        g->state = state;
-    }
-    g->recoveries = g_key_file_get_uint64(file, LIFE, "recoveries", NULL);
-    g->created_s = g_key_file_get_int64(file, LIFE, "created", NULL);
-    g->final.committed = g_key_file_get_uint64(file, LIFE, "epoch", NULL);
-    g->final.captured = g->final.committed;
-    g->final.generation = g_key_file_get_uint64(file, LIFE, "generation", NULL);
-    g->ended_epoch = g_key_file_get_uint64(file, LIFE, "ended_epoch", NULL);
-    g->crashed = g_key_file_get_boolean(file, LIFE, "crashed", NULL);
-    g->ending = g_key_file_get_boolean(file, LIFE, "ending", NULL);
-    g->stop_pending = g_key_file_get_boolean(file, LIFE, "stopping", NULL);
-    g->has_exit_status = g_key_file_has_key(file, LIFE, "exit_status", NULL);
-    g->exit_status = g_key_file_get_uint64(file, LIFE, "exit_status", NULL);
-    g->reason = g_key_file_get_string(file, LIFE, "reason", NULL);
-    return g_key_file_get_boolean(file, LIFE, "up", NULL);
+    g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "removing %s: %s", path,
+                g_strerror(err));
+    return FALSE;
 }
 
 /**
@@ -403,25 +262,28 @@ gboolean ckptd_guest_load_life(CkptdGuest *g)
  */
 gboolean ckptd_guest_remove_tree(const char *path, GError **error)
 {
-    g_autoptr(GDir) dir = NULL;
-    const char *name;
-    char *child;
-    gboolean ok = TRUE;
+    g_autoptr(GPtrArray) names = NULL;
+    GStatBuf st;
+    guint i;
 
-    if (!g_file_test(path, G_FILE_TEST_IS_SYMLINK)) {
-        dir = g_dir_open(path, 0, NULL);
+    if (g_lstat(path, &st) < 0) {
+        return errno == ENOENT || cannot_remove(error, path, errno);
     }
-    while (ok && dir && (name = g_dir_read_name(dir))) {
-        child = g_build_filename(path, name, NULL);
-        ok = ckptd_guest_remove_tree(child, error);
-        g_free(child);
+    if (S_ISDIR(st.st_mode)) {
+        names = ckptd_io_list(ckptd_io_system(), path, error);
+        if (!names) {
+            return FALSE;
+        }
     }
-    if (ok && g_remove(path) < 0 && errno != ENOENT) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "removing %s: %s", path,
-                    g_strerror(errno));
-        return FALSE;
+    for (i = 0; names && i < names->len; i++) {
+        g_autofree char *child = g_build_filename(path, names->pdata[i], NULL);
+
+        if (!ckptd_guest_remove_tree(child, error)) {
+            return FALSE;
+        }
     }
-    return ok;
+    return g_remove(path) == 0 || errno == ENOENT ||
+           cannot_remove(error, path, errno);
 }
 
 /**

@@ -137,6 +137,9 @@ struct ckptd_guest_last {
  * @stop_pending:   SIGTERM was asked for, and nothing harder since
  * @ending:         the program has ended, and no line without it began since
  * @saved_up:       life.conf says that it should be up
+ * @wanted_up:      it said so when this ckptd began
+ * @cut_off:        the QEMU that was found then talks to nobody any more
+ * @given:          by the ledger it may be another host's, as was found then
  * @died_ns:        CLOCK_MONOTONIC of the last death, until the next WELCOME
  * @ended_epoch:    the program ended in it, see struct ckptd_session_config
  * @crashed:        the last QEMU did not end in good order
@@ -190,6 +193,9 @@ struct CkptdGuest {
     gboolean stop_pending;
     gboolean ending;
     gboolean saved_up;
+    gboolean wanted_up;
+    gboolean cut_off;
+    gboolean given;
     guint stop_timeout_ms;
     guint64 ended_epoch;
     gboolean crashed;
@@ -310,7 +316,9 @@ gboolean ckptd_guest_travel_unmark(const char *state_dir, const char *guest,
 void ckptd_guest_travel_settled(CkptdGuest *g, const char *state_dir,
                                 guint recoveries);
 void ckptd_guest_travel_discard(CkptdGuest *g, const char *state_dir);
-gboolean ckptd_guest_travel_resume(CkptdGuest *g, const char *state_dir);
+gboolean ckptd_guest_travel_find(CkptdGuest *g, const char *state_dir,
+                                 GError **error);
+gboolean ckptd_guest_travel_resume(CkptdGuest *g);
 void ckptd_guest_travel_status(CkptdGuest *g, GVariantBuilder *b);
 
 /* ckptd-guest-move.c */
@@ -324,9 +332,12 @@ enum ckptd_guest_state ckptd_guest_move_rest(CkptdGuest *g);
 gboolean ckptd_guest_net_up(CkptdGuest *g, int ret_ends[2], GError **error);
 gboolean ckptd_guest_net_join(CkptdGuest *g, const int ends[2], GError **error);
 void ckptd_guest_net_down(CkptdGuest *g, gboolean reset);
-void ckptd_guest_net_find(CkptdGuest *g);
+gboolean ckptd_guest_net_find(CkptdGuest *g, GError **error);
 gboolean ckptd_guest_net_resume(CkptdGuest *g);
 void ckptd_guest_net_leave(CkptdGuest *g);
+
+/* ckptd-guest-life.c */
+void ckptd_guest_save_life(CkptdGuest *g);
 
 /* ckptd-guest-files.c */
 
@@ -337,8 +348,6 @@ char *ckptd_guest_engine_path(const CkptdGuest *g);
 char *ckptd_guest_runtime_file(const CkptdGuest *g, const char *name);
 CkptdGuest *ckptd_guest_alloc(const struct ckptd_paths *paths,
                               const char *name);
-void ckptd_guest_save_life(CkptdGuest *g);
-gboolean ckptd_guest_load_life(CkptdGuest *g);
 gboolean ckptd_guest_remove_tree(const char *path, GError **error);
 
 #endif

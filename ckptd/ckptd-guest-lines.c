@@ -16,6 +16,7 @@
 #include "ckptd/ckptd-arrival.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-label.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-spec-net.h"
 
 static char *labels_dir(const CkptdGuest *g)
@@ -115,6 +116,22 @@ static GVariant *describe(const CkptdGuest *g, const char *name,
     return g_variant_dict_end(&dict);
 }
 
+/* Return: (element-type utf8): names, none where there are none; or NULL. */
+static GPtrArray *list_labels(const CkptdGuest *g, GError **error)
+{
+    g_autofree char *dir = labels_dir(g);
+    g_autoptr(GError) local = NULL;
+    GPtrArray *names = ckptd_io_list(ckptd_io_system(), dir, &local);
+
+    if (!names && ckptd_lookup_is_absence(local)) {
+        return g_ptr_array_new();
+    }
+    if (!names) {
+        g_propagate_error(error, g_steal_pointer(&local));
+    }
+    return names;
+}
+
 /**
  * ckptd_guest_list_labels() - add the guest's labels to a list
  * @g: the guest
@@ -124,10 +141,13 @@ static GVariant *describe(const CkptdGuest *g, const char *name,
  */
 guint ckptd_guest_list_labels(const CkptdGuest *g, GVariantBuilder *list)
 {
-    g_autofree char *dir = labels_dir(g);
-    g_autoptr(GPtrArray) names = ckptd_io_list(ckptd_io_system(), dir, NULL);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) names = list_labels(g, &local);
     guint i, n = 0;
 
+    if (!names) {
+        g_warning("%s: %s", g->spec->name, local->message);
+    }
     for (i = 0; names && i < names->len; i++) {
         struct ckptd_label label = { .epoch = 0 };
         g_autoptr(GError) error = NULL;
@@ -164,18 +184,17 @@ gboolean ckptd_guest_remove_label(CkptdGuest *g, const char *label,
 /**
  * ckptd_guest_has_labels() - would a removal take more than the guest?
  * @g: the guest
- * @error: names the labels
+ * @error: names the labels, or says why that is not known
  *
- * Return: TRUE if it has any.
+ * Return: TRUE if it has any, or may have.
  */
 gboolean ckptd_guest_has_labels(const CkptdGuest *g, GError **error)
 {
-    g_autofree char *dir = labels_dir(g);
-    g_autoptr(GPtrArray) names = ckptd_io_list(ckptd_io_system(), dir, NULL);
+    g_autoptr(GPtrArray) names = list_labels(g, error);
     g_autofree char *text = NULL;
 
     if (!names || !names->len) {
-        return FALSE;
+        return names == NULL;
     }
     g_ptr_array_add(names, NULL);
     text = g_strjoinv(", ", (char **)names->pdata);
@@ -199,7 +218,7 @@ void ckptd_guest_name(CkptdGuest *g, const char *label, CkptdGuestDone done,
                       gpointer opaque)
 {
     g_autofree char *dir = label_dir(g, label);
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) error = NULL, local = NULL;
 
     if (!name_ok(label, &error) || ckptd_guest_travel_holds(g, &error)) {
         /* said */
@@ -212,11 +231,13 @@ void ckptd_guest_name(CkptdGuest *g, const char *label, CkptdGuestDone done,
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
                     "%s is %s: a checkpoint is named while its guest runs",
                     g->spec->name, ckptd_guest_state_name(g));
-    } else if (g_file_test(dir, G_FILE_TEST_EXISTS)) {
+    } else if (ckptd_lookup_path(dir, &local)) {
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_EXISTS,
                     "%s has a checkpoint %s already; `ckptctl rm %s@%s` "
                     "removes it",
                     g->spec->name, label, g->spec->name, label);
+    } else if (!ckptd_lookup_is_absence(local)) {
+        error = g_steal_pointer(&local);
     } else if (g->naming) {
         g_set_error(&error, CKPTD_ERROR, CKPTD_ERROR_BUSY,
                     "%s: checkpoint %s is being written", g->spec->name,

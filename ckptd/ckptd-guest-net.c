@@ -16,6 +16,7 @@
 
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-netctl.h"
 #include "ckptd/ckptd-tap.h"
 
@@ -195,17 +196,81 @@ gboolean ckptd_guest_net_drain(CkptdGuest *g)
            !ckptd_process_wait(&g->netd, NETD_DRAIN_MS);
 }
 
+/*
+ * Is one of the process's descriptors @end?  An earlier ckptd may have died
+ * between starting QEMU and telling ckpt-netd of it: then nobody keeps a copy
+ * of QEMU's end.
+ */
+static gboolean has_end(const struct ckptd_process *netd, const char *end,
+                        gboolean *ret_has, GError **error)
+{
+    g_autofree char *fds = g_strdup_printf("/proc/%d/fd", (int)netd->pid);
+    g_autoptr(GPtrArray) names = ckptd_io_list(ckptd_io_system(), fds, error);
+    guint i;
+
+    *ret_has = FALSE;
+    for (i = 0; names && i < names->len && !*ret_has; i++) {
+        g_autofree char *fd = g_build_filename(fds, names->pdata[i], NULL);
+        g_autoptr(GError) local = NULL;
+        g_autofree char *what = ckptd_lookup_link(fd, &local);
+
+        if (!what && !ckptd_lookup_is_absence(local)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+        *ret_has = g_strcmp0(what, end) == 0;
+    }
+    return names != NULL;
+}
+
+/* Sets @g->cut_off.  Return: FALSE when it is not known. */
+static gboolean find_join(CkptdGuest *g, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd/%d", (int)g->qemu.pid,
+                                            CKPTD_LAUNCH_NET_FD);
+    g_autoptr(GError) local = NULL;
+    g_autofree char *end = ckptd_lookup_link(path, &local);
+    gboolean joined = FALSE;
+
+    if ((!end && !ckptd_lookup_is_absence(local)) ||
+        (end && !has_end(&g->netd, end, &joined, &local) &&
+         !ckptd_lookup_is_absence(local))) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    g->cut_off = !joined;
+    return TRUE;
+}
+
 /**
  * ckptd_guest_net_find() - what an earlier ckptd left behind
  * @g: the guest; its QEMU was looked for already
+ * @error: set on failure
+ *
+ * Return: TRUE when it is known.
  */
-void ckptd_guest_net_find(CkptdGuest *g)
+gboolean ckptd_guest_net_find(CkptdGuest *g, GError **error)
 {
     g_autofree char *pid =
         ckptd_guest_runtime_file(g, CKPTD_LAUNCH_NETD_PID_FILE);
+
+    if (ckptd_spec_is_external(g->spec)) {
+        return TRUE;
+    }
+    if (!ckptd_process_find(pid, &g->netd, error)) {
+        return FALSE;
+    }
+    if (g->netd.pidfd < 0) {
+        g->cut_off = is_net(g, "user");
+        return TRUE;
+    }
+    return g->qemu.pidfd < 0 || find_join(g, error);
+}
+
+static void take_back_tap(CkptdGuest *g)
+{
     g_autoptr(GError) error = NULL;
 
-    ckptd_process_find(pid, &g->netd);
     if (!is_net(g, "tap") || g->qemu.pidfd < 0) {
         return;
     }
@@ -217,30 +282,6 @@ void ckptd_guest_net_find(CkptdGuest *g)
     }
 }
 
-/*
- * An earlier ckptd may have died between starting QEMU and telling ckpt-netd of
- * it: then nobody keeps a copy of QEMU's end.
- */
-static gboolean is_joined(const CkptdGuest *g)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd/%d", (int)g->qemu.pid,
-                                            CKPTD_LAUNCH_NET_FD);
-    g_autofree char *end = g_file_read_link(path, NULL);
-    g_autofree char *fds = g_strdup_printf("/proc/%d/fd", (int)g->netd.pid);
-    g_autoptr(GDir) dir = g_dir_open(fds, 0, NULL);
-    const char *name;
-
-    while (end && dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *fd = g_build_filename(fds, name, NULL);
-        g_autofree char *what = g_file_read_link(fd, NULL);
-
-        if (g_strcmp0(what, end) == 0) {
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
 /**
  * ckptd_guest_net_resume() - go on with what was found
  * @g: the guest, to be up
@@ -249,11 +290,11 @@ static gboolean is_joined(const CkptdGuest *g)
  */
 gboolean ckptd_guest_net_resume(CkptdGuest *g)
 {
+    take_back_tap(g);
     if (g->netd.pidfd >= 0) {
         watch_netd(g);
-        return g->qemu.pidfd < 0 || is_joined(g);
     }
-    return !is_net(g, "user");
+    return !g->cut_off;
 }
 
 /**

@@ -21,6 +21,7 @@
 #include "ckptd/ckptd-forward.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-move.h"
 #include "ckptd/ckptd-tap.h"
 
@@ -324,8 +325,9 @@ gboolean ckptd_guest_travel_forward(CkptdGuest *g, const char *state_dir,
                                     const char *host, char *address,
                                     GError **error)
 {
+    g_autoptr(GError) local = NULL;
     g_autoptr(CkptdForward) there =
-        ckptd_forward_find(state_dir, g->spec->name);
+        ckptd_forward_find(state_dir, g->spec->name, &local);
     struct ckptd_forward f = {
         .guest = g->spec->name,
         .uuid = g->spec->uuid,
@@ -340,6 +342,8 @@ gboolean ckptd_guest_travel_forward(CkptdGuest *g, const char *state_dir,
     if (there) {
         ok = refuse(error, g,
                     "it is away from its own Ethernet: move it home first");
+    } else if (!ckptd_lookup_is_absence(local)) {
+        ok = refuse(error, g, local->message);
     } else {
         ok = ckptd_forward_add(state_dir, &f, error);
     }
@@ -351,10 +355,15 @@ gboolean ckptd_guest_travel_forward(CkptdGuest *g, const char *state_dir,
 static void end_forward(const CkptdGuest *g, const char *state_dir,
                         enum ckptd_forward_end end)
 {
-    g_autoptr(CkptdForward) f = ckptd_forward_find(state_dir, g->spec->name);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CkptdForward) f =
+        ckptd_forward_find(state_dir, g->spec->name, &error);
 
     if (f && f->end == end && g_str_equal(f->uuid, g->spec->uuid)) {
-        ckptd_forward_remove(state_dir, g->spec->name, NULL);
+        ckptd_forward_remove(state_dir, g->spec->name, &error);
+    }
+    if (error && !ckptd_lookup_is_absence(error)) {
+        g_warning("%s: its tunnel stays: %s", g->spec->name, error->message);
     }
 }
 
@@ -415,8 +424,9 @@ static gboolean choose_bridge(CkptdGuest *g, const struct ckptd_paths *paths,
                               const char *host, const char *address,
                               GError **error)
 {
+    g_autoptr(GError) local = NULL;
     g_autoptr(CkptdForward) home =
-        ckptd_forward_find(paths->state_dir, g->spec->name);
+        ckptd_forward_find(paths->state_dir, g->spec->name, &local);
     g_autofree char *conf = ckptd_guest_file(g, "guest.conf");
     struct ckptd_forward f = {
         .guest = g->spec->name,
@@ -427,6 +437,10 @@ static gboolean choose_bridge(CkptdGuest *g, const struct ckptd_paths *paths,
         .vni = offer->vni,
     };
 
+    if (!home && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
     if (home && home->end == CKPTD_FORWARD_HOME &&
         g_str_equal(home->uuid, g->spec->uuid)) {
         g_free(g->spec->bridge);
@@ -533,10 +547,14 @@ gboolean ckptd_guest_travel_unmark(const char *state_dir, const char *guest,
 {
     g_autofree char *dir = g_build_filename(state_dir, "guests", guest, NULL);
     g_autofree char *marker = g_build_filename(dir, ARRIVING_FILE, NULL);
-    g_autofree char *text = NULL;
+    g_autoptr(GError) local = NULL;
+    g_autofree char *text = ckptd_lookup_text(marker, &local);
 
-    if (!g_file_get_contents(marker, &text, NULL, NULL) ||
-        !g_str_equal(text, id)) {
+    if (!text && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    if (g_strcmp0(text, id)) {
         return TRUE;
     }
     return ckptd_io_unlink(ckptd_io_system(), dir, ARRIVING_FILE, error) &&
@@ -578,91 +596,186 @@ void ckptd_guest_travel_discard(CkptdGuest *g, const char *state_dir)
 
 /* --- after a crash -------------------------------------------------------- */
 
-static gboolean was_taken(const struct ckptd_paths *paths, const char *id)
+/* Return: FALSE when that is not known. */
+static gboolean was_taken(const struct ckptd_paths *paths, const char *id,
+                          gboolean *ret_taken, GError **error)
 {
     g_autofree char *dir = ckptd_ledger_dir(paths->state_dir);
+    g_autoptr(GError) local = NULL;
     g_autoptr(CkptdLedger) ledger =
-        ckptd_ledger_open(ckptd_io_system(), dir, id, NULL);
+        ckptd_ledger_open(ckptd_io_system(), dir, id, &local);
 
-    return ledger && ckptd_ledger_entry(ledger)->role == CKPTD_LEDGER_TO &&
-           ckptd_ledger_entry(ledger)->step == CKPTD_LEDGER_DECIDED;
+    if (!ledger && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    *ret_taken = ledger &&
+                 ckptd_ledger_entry(ledger)->role == CKPTD_LEDGER_TO &&
+                 ckptd_ledger_entry(ledger)->step == CKPTD_LEDGER_DECIDED;
+    return TRUE;
 }
 
-static void end_leftover(const struct ckptd_paths *paths, const char *name)
+/**
+ * ckptd_guest_remove_leftover() - end what there is of a guest that is not ours
+ * @paths: of the daemon
+ * @name: of a directory among the guests'
+ * @error: says why not; its QEMU may live then
+ *
+ * Return: TRUE when nothing is left of it.
+ * Context: main thread; waits for its QEMU's end.
+ */
+gboolean ckptd_guest_remove_leftover(const struct ckptd_paths *paths,
+                                     const char *name, GError **error)
 {
     g_autoptr(CkptdGuest) g = ckptd_guest_alloc(paths, name);
-    g_autofree char *pid =
+    g_autofree char *qemu =
         ckptd_guest_runtime_file(g, CKPTD_LAUNCH_QEMU_PID_FILE);
+    g_autofree char *netd =
+        ckptd_guest_runtime_file(g, CKPTD_LAUNCH_NETD_PID_FILE);
 
-    ckptd_process_find(pid, &g->qemu);
-    ckptd_guest_end_qemu(g);
-    if (!ckptd_guest_remove_tree(g->runtime_dir, NULL) ||
-        !ckptd_guest_remove_tree(g->state_dir, NULL)) {
-        g_warning("%s: cannot be removed whole", g->state_dir);
+    if (!ckptd_process_find(qemu, &g->qemu, error) ||
+        !ckptd_process_find(netd, &g->netd, error)) {
+        return FALSE;
     }
+    ckptd_guest_end_qemu(g);
+    ckptd_process_kill(&g->netd, SIGKILL);
+    ckptd_process_wait(&g->netd, -1);
+    return ckptd_guest_remove_tree(g->runtime_dir, error) &&
+           ckptd_guest_remove_tree(g->state_dir, error);
 }
 
-static void end_away(const struct ckptd_paths *paths, const char *name)
+static gboolean end_away(const struct ckptd_paths *paths, const char *name,
+                         GError **error)
 {
-    g_autoptr(CkptdForward) f = ckptd_forward_find(paths->state_dir, name);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(CkptdForward) f =
+        ckptd_forward_find(paths->state_dir, name, &local);
 
-    if (f && f->end == CKPTD_FORWARD_AWAY) {
-        ckptd_forward_remove(paths->state_dir, name, NULL);
+    if (!f && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
     }
+    return !f || f->end != CKPTD_FORWARD_AWAY ||
+           ckptd_forward_remove(paths->state_dir, name, error);
+}
+
+/* It is the ledger's word that it is not ours. */
+static gboolean clear_away(const struct ckptd_paths *paths, const char *name,
+                           GError **error)
+{
+    return end_away(paths, name, error) &&
+           ckptd_guest_remove_leftover(paths, name, error);
+}
+
+/* Return: FALSE when it is not known. */
+static gboolean is_marked(const struct ckptd_paths *paths, const char *name,
+                          char **ret_id, GError **error)
+{
+    g_autofree char *marker =
+        g_build_filename(paths->state_dir, "guests", name, ARRIVING_FILE, NULL);
+    g_autoptr(GError) local = NULL;
+    g_autofree char *id = ckptd_lookup_text(marker, &local);
+
+    if (!id && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    if (id && !ckptd_peer_id_ok(id)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED,
+                    "%s: not the id of a move", marker);
+        return FALSE;
+    }
+    *ret_id = g_steal_pointer(&id);
+    return TRUE;
 }
 
 /**
  * ckptd_guest_travel_tidy() - is this guest ours, after whatever happened?
  * @paths: of the daemon
  * @name: of a directory among the guests'
+ * @ret_ours: FALSE: it never arrived, or has left: it is removed
+ * @error: set on failure
  *
- * Return: FALSE when it never arrived, or has left: it is removed.
+ * Return: FALSE when that is not known, or not all of it could be removed.
  */
 gboolean ckptd_guest_travel_tidy(const struct ckptd_paths *paths,
-                                 const char *name)
+                                 const char *name, gboolean *ret_ours,
+                                 GError **error)
 {
-    g_autofree char *marker =
-        g_build_filename(paths->state_dir, "guests", name, ARRIVING_FILE, NULL);
     struct ckptd_ledger_entry entry;
+    g_autoptr(GError) local = NULL;
     g_autofree char *id = NULL;
+    gboolean taken;
 
-    if (g_file_get_contents(marker, &id, NULL, NULL)) {
-        if (ckptd_peer_id_ok(id) && was_taken(paths, id)) {
+    *ret_ours = TRUE;
+    if (!is_marked(paths, name, &id, error)) {
+        return FALSE;
+    }
+    if (id) {
+        if (!was_taken(paths, id, &taken, error)) {
+            return FALSE;
+        }
+        *ret_ours = taken;
+        if (taken) {
             return TRUE;
         }
         g_message("%s: had not arrived when ckptd ended, discarded", name);
-        end_leftover(paths, name);
-        end_away(paths, name);
+        return clear_away(paths, name, error);
+    }
+    if (!ckptd_ledger_find(ckptd_io_system(), paths->state_dir,
+                           CKPTD_LEDGER_ENDED, name, &entry, &local)) {
+        if (ckptd_lookup_is_absence(local)) {
+            return TRUE;
+        }
+        g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
-    if (ckptd_ledger_find(paths->state_dir, CKPTD_LEDGER_ENDED, name, &entry) &&
-        entry.outcome == CKPTD_LEDGER_GONE) {
-        g_message("%s: has moved to %s", name, entry.host);
-        end_leftover(paths, name);
-        end_away(paths, name);
+    if (entry.outcome != CKPTD_LEDGER_GONE) {
+        return TRUE;
+    }
+    *ret_ours = FALSE;
+    g_message("%s: has moved to %s", name, entry.host);
+    return clear_away(paths, name, error);
+}
+
+/**
+ * ckptd_guest_travel_find() - was it given when the last ckptd ended?
+ * @g: being loaded
+ * @state_dir: of the daemon
+ * @error: set on failure
+ *
+ * Return: TRUE when that is known.
+ */
+gboolean ckptd_guest_travel_find(CkptdGuest *g, const char *state_dir,
+                                 GError **error)
+{
+    struct ckptd_ledger_entry entry;
+    g_autoptr(GError) local = NULL;
+
+    g->given =
+        ckptd_ledger_find(ckptd_io_system(), state_dir, CKPTD_LEDGER_DECIDED,
+                          g->spec->name, &entry, &local);
+    if (g->given) {
+        ckptd_guest_set_reason(g, g_strdup_printf("given to %s", entry.host));
+    } else if (!ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
     return TRUE;
 }
 
 /**
- * ckptd_guest_travel_resume() - was it given when the last ckptd ended?
+ * ckptd_guest_travel_resume() - go on as it was given, if it was
  * @g: just loaded
- * @state_dir: of the daemon
  *
  * Return: TRUE if so: it is in state given, and nothing else may be done.
  */
-gboolean ckptd_guest_travel_resume(CkptdGuest *g, const char *state_dir)
+gboolean ckptd_guest_travel_resume(CkptdGuest *g)
 {
-    struct ckptd_ledger_entry entry;
-
-    if (!ckptd_ledger_find(state_dir, CKPTD_LEDGER_DECIDED, g->spec->name,
-                           &entry)) {
-        return FALSE;
+    if (g->given) {
+        ckptd_guest_set_state(g, CKPTD_GUEST_GIVEN);
     }
-    ckptd_guest_set_reason(g, g_strdup_printf("given to %s", entry.host));
-    ckptd_guest_set_state(g, CKPTD_GUEST_GIVEN);
-    return TRUE;
+    return g->given;
 }
 
 /* --- status --------------------------------------------------------------- */

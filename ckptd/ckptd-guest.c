@@ -597,30 +597,23 @@ static void end_leftovers(CkptdGuest *g)
 /**
  * ckptd_guest_resume() - go on where an earlier ckptd left off
  * @g: just loaded
- * @state_dir: of the daemon
  *
  * A QEMU that runs is waited for: it keeps its epochs and reconnects (E3, G3).
  * One that does not is recovered from the store.
  */
-void ckptd_guest_resume(CkptdGuest *g, const char *state_dir)
+void ckptd_guest_resume(CkptdGuest *g)
 {
-    g_autofree char *qemu_pid =
-        ckptd_guest_runtime_file(g, CKPTD_LAUNCH_QEMU_PID_FILE);
     g_autoptr(GError) error = NULL;
-    gboolean wanted_up;
 
     if (ckptd_spec_is_external(g->spec)) {
         ckptd_guest_external_resume(g);
         return;
     }
-    wanted_up = ckptd_guest_load_life(g);
-    ckptd_process_find(qemu_pid, &g->qemu);
-    ckptd_guest_net_find(g);
-    if (ckptd_guest_travel_resume(g, state_dir)) {
+    if (ckptd_guest_travel_resume(g)) {
         ckptd_guest_end_qemu(g); /* it stands still */
         return;
     }
-    if (!wanted_up) {
+    if (!g->wanted_up) {
         if (!ckptd_guest_settle_resume(g)) {
             end_leftovers(g);
         }

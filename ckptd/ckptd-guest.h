@@ -49,7 +49,7 @@ GVariant *ckptd_guest_status(CkptdGuest *guest);
 gboolean ckptd_guest_start(CkptdGuest *guest, GError **error);
 void ckptd_guest_when_started(CkptdGuest *guest, CkptdGuestDone done,
                               gpointer opaque);
-void ckptd_guest_resume(CkptdGuest *guest, const char *state_dir);
+void ckptd_guest_resume(CkptdGuest *guest);
 void ckptd_guest_leave(CkptdGuest *guest);
 void ckptd_guest_stop(CkptdGuest *guest, guint timeout_ms, CkptdGuestDone done,
                       gpointer opaque);
@@ -75,6 +75,9 @@ gboolean ckptd_guest_name_progress(CkptdGuest *guest, const char **ret_label,
 void ckptd_guest_roll_back(CkptdGuest *guest, const char *label,
                            CkptdGuestDone done, gpointer opaque);
 gboolean ckptd_guest_travel_tidy(const struct ckptd_paths *paths,
-                                 const char *name);
+                                 const char *name, gboolean *ret_ours,
+                                 GError **error);
+gboolean ckptd_guest_remove_leftover(const struct ckptd_paths *paths,
+                                     const char *name, GError **error);
 
 #endif

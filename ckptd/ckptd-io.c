@@ -33,6 +33,7 @@ static int system_open(struct ckptd_io *io G_GNUC_UNUSED, const char *path,
 
     how |= flags & CKPTD_IO_WRITE ? O_RDWR : O_RDONLY;
     how |= flags & CKPTD_IO_CREATE ? O_CREAT : 0;
+    how |= flags & CKPTD_IO_NEW ? O_EXCL : 0;
     how |= flags & CKPTD_IO_DSYNC ? O_DSYNC : 0;
     how |= flags & CKPTD_IO_DIRECT ? O_DIRECT : 0;
     return result(open(path, how, 0600));
@@ -166,17 +167,20 @@ static int system_list(struct ckptd_io *io G_GNUC_UNUSED, const char *path,
 {
     DIR *d = opendir(path);
     struct dirent *e;
+    int ret;
 
     if (!d) {
         return -errno;
     }
-    while ((e = readdir(d))) {
+    /* A directory that cannot be read to its end is not a shorter one. */
+    while (errno = 0, (e = readdir(d))) {
         if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
             g_ptr_array_add(names, g_strdup(e->d_name));
         }
     }
+    ret = -errno;
     closedir(d);
-    return 0;
+    return ret;
 }
 
 /**

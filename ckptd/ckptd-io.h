@@ -20,6 +20,7 @@
 #define CKPTD_IO_CREATE (1u << 1)
 #define CKPTD_IO_DSYNC  (1u << 2) /* a write that returned is durable */
 #define CKPTD_IO_DIRECT (1u << 3) /* refused with -EINVAL where impossible */
+#define CKPTD_IO_NEW    (1u << 4) /* with CREATE: -EEXIST where it is there */
 
 struct ckptd_io {
     int (*open)(struct ckptd_io *io, const char *path, unsigned flags);

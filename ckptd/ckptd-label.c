@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "ckptd/ckptd-io-later.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-manifest.h"
 #include "ckptd/ckptd-store-internal.h"
 #include "ckptd/ckptd-sum.h"
@@ -48,9 +49,10 @@ gboolean ckptd_label_name_ok(const char *name)
                         "0123456789._-") == strlen(name);
 }
 
-static gboolean is_there(struct ckptd_io *io, const char *dir)
+/* Return: FALSE with CKPTD_ERROR_NOT_FOUND, or with why it is not known. */
+static gboolean is_there(struct ckptd_io *io, const char *dir, GError **error)
 {
-    g_autoptr(GPtrArray) names = ckptd_io_list(io, dir, NULL);
+    g_autoptr(GPtrArray) names = ckptd_io_list(io, dir, error);
 
     return names != NULL;
 }
@@ -172,10 +174,15 @@ gboolean ckptd_label_write(struct ckptd_io *io, const char *labels_dir,
     g_autofree char *fresh = g_build_filename(labels_dir, unfinished, NULL);
     g_autofree char *dir = g_build_filename(labels_dir, name, NULL);
     g_autofree char *parent = g_path_get_dirname(labels_dir);
+    g_autoptr(GError) local = NULL;
 
-    if (is_there(io, dir)) {
+    if (is_there(io, dir, &local)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS,
                     "there is a checkpoint %s already", name);
+        return FALSE;
+    }
+    if (!ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
     if (!ckptd_io_make_dir(io, labels_dir, error) ||
@@ -297,10 +304,16 @@ gboolean ckptd_label_remove(struct ckptd_io *io, const char *labels_dir,
     g_autofree char *unfinished = g_strconcat(UNFINISHED, name, NULL);
     g_autofree char *gone = g_build_filename(labels_dir, unfinished, NULL);
     g_autofree char *dir = g_build_filename(labels_dir, name, NULL);
+    g_autoptr(GError) local = NULL;
 
-    if (!is_there(io, dir)) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,
-                    "there is no checkpoint %s; `ckptctl ls` lists them", name);
+    if (!is_there(io, dir, &local)) {
+        if (ckptd_lookup_is_absence(local)) {
+            g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,
+                        "there is no checkpoint %s; `ckptctl ls` lists them",
+                        name);
+        } else {
+            g_propagate_error(error, g_steal_pointer(&local));
+        }
         return FALSE;
     }
     return ckptd_io_remove_dir(io, gone, error) &&

@@ -6,7 +6,9 @@
  *
  * The file has a block for each step.  A step is taken by one write of its
  * block to a file that has its size already, durable when it returns; a block
- * that is not whole was never written.  So each side can say after any crash:
+ * of zeros was never written.  One that is neither zeros nor whole is damaged,
+ * and one that cannot be read may say anything: then nobody knows, and nothing
+ * is done.  So each side can say after any crash:
  *
  *   FROM  offered    the guest is ours
  *         decided    given.  It may be the other's: neither run nor release.
@@ -31,6 +33,7 @@
 
 #include <string.h>
 
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-spec.h"
 #include "ckptd/ckptd-sum.h"
 
@@ -74,11 +77,23 @@ static void put(const struct ckptd_ledger_entry *e,
     *ret_disk = d;
 }
 
-/* Return: whether @d is the whole block of @step. */
-static gboolean get(const struct ckptd_disk_move *d,
-                    enum ckptd_ledger_step step,
-                    struct ckptd_ledger_entry *ret_entry)
+/*
+ * A block's struct lies in one sector: a crash leaves zeros or all of it.  So
+ * one that is neither is damage, and no step that was not taken.
+ */
+enum block {
+    BLOCK_EMPTY,
+    BLOCK_WHOLE,
+    BLOCK_DAMAGED,
+    BLOCK_LATER, /* of a version that we do not know */
+};
+
+/* Return: what @d is as the block of @step. */
+static enum block get(const struct ckptd_disk_move *d,
+                      enum ckptd_ledger_step step,
+                      struct ckptd_ledger_entry *ret_entry)
 {
+    static const struct ckptd_disk_move empty;
     struct ckptd_ledger_entry e = {
         .role = le32_get(d->role),
         .step = le32_get(d->step),
@@ -87,11 +102,18 @@ static gboolean get(const struct ckptd_disk_move *d,
         .epoch = le64_get(d->epoch),
     };
 
-    if (memcmp(d->magic, CKPTD_FORMAT_MOVE_MAGIC, sizeof(d->magic)) ||
-        le32_get(d->version) != CKPTD_FORMAT_VERSION ||
-        le64_get(d->sum) !=
-            ckptd_sum(d, offsetof(struct ckptd_disk_move, sum), 0)) {
-        return FALSE;
+    if (!memcmp(d, &empty, sizeof(empty))) {
+        return BLOCK_EMPTY;
+    }
+    if (memcmp(d->magic, CKPTD_FORMAT_MOVE_MAGIC, sizeof(d->magic))) {
+        return BLOCK_DAMAGED;
+    }
+    if (le32_get(d->version) != CKPTD_FORMAT_VERSION) {
+        return BLOCK_LATER;
+    }
+    if (le64_get(d->sum) !=
+        ckptd_sum(d, offsetof(struct ckptd_disk_move, sum), 0)) {
+        return BLOCK_DAMAGED;
     }
     memcpy(e.id, d->id, sizeof(d->id));
     memcpy(e.print, d->print, sizeof(d->print));
@@ -100,10 +122,10 @@ static gboolean get(const struct ckptd_disk_move *d,
     if (e.step != step || e.outcome >= CKPTD_LEDGER__OUTCOMES ||
         (e.role != CKPTD_LEDGER_FROM && e.role != CKPTD_LEDGER_TO) ||
         !ckptd_peer_id_ok(e.id) || !ckptd_spec_name_ok(e.guest)) {
-        return FALSE;
+        return BLOCK_DAMAGED;
     }
     *ret_entry = e;
-    return TRUE;
+    return BLOCK_WHOLE;
 }
 
 /* Durable when it returns TRUE. */
@@ -138,7 +160,7 @@ static gboolean fill(CkptdLedger *ledger, GError **error)
  * @io:    the layer
  * @dir:   of the ledgers, made if it is not there
  * @entry: role, id, guest, host, print, generation
- * @error: where to say why not
+ * @error: CKPTD_ERROR_EXISTS: there is one of that id; and others
  *
  * Return: to be closed; all that later steps need of the disk is taken.
  * Context: any thread; blocks.
@@ -155,9 +177,10 @@ CkptdLedger *ckptd_ledger_begin(struct ckptd_io *io, const char *dir,
     first.outcome = CKPTD_LEDGER_OPEN;
     if (!ckptd_io_make_dir(io, dir, error) ||
         !ckptd_io_sync_dir(io, parent, error) ||
-        !(ledger->file = ckptd_io_open(
-              io, dir, entry->id,
-              CKPTD_IO_WRITE | CKPTD_IO_CREATE | CKPTD_IO_DSYNC, error)) ||
+        !(ledger->file = ckptd_io_open(io, dir, entry->id,
+                                       CKPTD_IO_WRITE | CKPTD_IO_CREATE |
+                                           CKPTD_IO_NEW | CKPTD_IO_DSYNC,
+                                       error)) ||
         !fill(ledger, error) || !write_step(ledger, &first, error) ||
         !ckptd_io_sync_dir(io, dir, error)) {
         return NULL;
@@ -165,12 +188,72 @@ CkptdLedger *ckptd_ledger_begin(struct ckptd_io *io, const char *dir,
     return g_steal_pointer(&ledger);
 }
 
+/* What block @step of a ledger is; FALSE: that is not known. */
+static gboolean read_step(CkptdFile *file, enum ckptd_ledger_step step,
+                          enum block *ret, struct ckptd_ledger_entry *ret_entry,
+                          GError **error)
+{
+    struct ckptd_disk_move d = { 0 };
+    size_t len;
+
+    /* A file that is too short was being filled with zeros. */
+    if (!ckptd_io_read(file, &d, sizeof(d), (step - 1) * (uint64_t)BLOCK, &len,
+                       error)) {
+        return FALSE;
+    }
+    *ret = get(&d, step, ret_entry);
+    return TRUE;
+}
+
+/*
+ * The last step that was taken.  Where that is not known, what @ret_entry is
+ * given is of an earlier step, if there is one: then it names the guest.
+ */
+static gboolean read_last(CkptdFile *file, const char *id,
+                          struct ckptd_ledger_entry *ret_entry, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    int step;
+
+    for (step = CKPTD_LEDGER__END - 1; step > 0; step--) {
+        struct ckptd_ledger_entry entry = { 0 };
+        enum block block;
+
+        if (!read_step(file, step, &block, &entry, local ? NULL : &local) ||
+            block == BLOCK_EMPTY) {
+            continue;
+        }
+        if (block == BLOCK_WHOLE && g_str_equal(entry.id, id)) {
+            *ret_entry = entry;
+            break;
+        }
+        if (!local) {
+            g_set_error(&local, CKPTD_ERROR,
+                        block == BLOCK_LATER ? CKPTD_ERROR_VERSION
+                                             : CKPTD_ERROR_DAMAGED,
+                        "%s: step %d %s", file->path, step,
+                        block == BLOCK_LATER ? "is of a later version"
+                                             : "is damaged");
+        }
+    }
+    if (!local && !step) {
+        g_set_error(&local, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,
+                    "%s: no step was taken", file->path);
+    }
+    if (local) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 /**
  * ckptd_ledger_open() - go on with a ledger
  * @io:    the layer
  * @dir:   of the ledgers
  * @id:    of the move
- * @error: CKPTD_ERROR_NOT_FOUND; _DAMAGED: no step of it is whole
+ * @error: CKPTD_ERROR_NOT_FOUND: nothing was ever promised; any other: that is
+ *         not known, and nothing may be done that a promise forbids
  *
  * Return: to be closed, or NULL.
  * Context: any thread; blocks.
@@ -179,25 +262,12 @@ CkptdLedger *ckptd_ledger_open(struct ckptd_io *io, const char *dir,
                                const char *id, GError **error)
 {
     g_autoptr(CkptdLedger) ledger = g_new0(CkptdLedger, 1);
-    struct ckptd_disk_move d;
-    int step;
 
     ledger->file =
         ckptd_io_open(io, dir, id, CKPTD_IO_WRITE | CKPTD_IO_DSYNC, error);
-    if (!ledger->file) {
-        return NULL;
-    }
-    for (step = CKPTD_LEDGER__END - 1; step > 0; step--) {
-        if (ckptd_io_read(ledger->file, &d, sizeof(d),
-                          (step - 1) * (uint64_t)BLOCK, NULL, NULL) &&
-            get(&d, step, &ledger->entry) &&
-            g_str_equal(ledger->entry.id, id)) {
-            return g_steal_pointer(&ledger);
-        }
-    }
-    g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED,
-                "%s: not the ledger of a move", ledger->file->path);
-    return NULL;
+    return ledger->file && read_last(ledger->file, id, &ledger->entry, error)
+               ? g_steal_pointer(&ledger)
+               : NULL;
 }
 
 /**
@@ -301,38 +371,76 @@ gboolean ckptd_ledger_remove(struct ckptd_io *io, const char *dir,
            ckptd_io_sync_dir(io, dir, error);
 }
 
+/*
+ * Each ledger of @dir: FALSE with CKPTD_ERROR_NOT_FOUND for one that was never
+ * begun; @ret_entry as from read_last().
+ */
+static gboolean read_one(struct ckptd_io *io, const char *dir, const char *id,
+                         struct ckptd_ledger_entry *ret_entry, GError **error)
+{
+    g_autoptr(CkptdFile) file = ckptd_io_open(io, dir, id, 0, error);
+
+    memset(ret_entry, 0, sizeof(*ret_entry));
+    return file && read_last(file, id, ret_entry, error);
+}
+
+/* Return: (element-type utf8): ids, none where there is no @dir, or NULL. */
+static GPtrArray *list_ids(struct ckptd_io *io, const char *dir, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    GPtrArray *names = ckptd_io_list(io, dir, &local);
+    guint i;
+
+    if (!names && ckptd_lookup_is_absence(local)) {
+        return g_ptr_array_new();
+    }
+    if (!names) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    for (i = names->len; i > 0; i--) {
+        if (!ckptd_peer_id_ok(names->pdata[i - 1])) {
+            g_ptr_array_remove_index(names, i - 1);
+        }
+    }
+    return names;
+}
+
 /**
- * ckptd_ledger_list() - all ledgers
+ * ckptd_ledger_list() - all ledgers that say something
  * @io:    the layer
  * @dir:   of the ledgers, need not be there
+ * @ret_unclear: (nullable): set when one cannot be read
  * @error: where to say why not
  *
- * One that is not whole was being begun: it says nothing, and is left out.
+ * One that was never begun says nothing, and is left out.  One that cannot be
+ * read is left out with a warning; what it forbids ckptd_ledger_find() knows.
  *
  * Return: (element-type struct ckptd_ledger_entry): to be unreffed, or NULL.
  * Context: any thread; blocks.
  */
-GArray *ckptd_ledger_list(struct ckptd_io *io, const char *dir, GError **error)
+GArray *ckptd_ledger_list(struct ckptd_io *io, const char *dir,
+                          GError **ret_unclear, GError **error)
 {
-    GArray *all = g_array_new(FALSE, FALSE, sizeof(struct ckptd_ledger_entry));
-    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GPtrArray) ids = list_ids(io, dir, error);
+    GArray *all;
     guint i;
 
-    if (!g_file_test(dir, G_FILE_TEST_IS_DIR)) {
-        return all;
-    }
-    names = ckptd_io_list(io, dir, error);
-    if (!names) {
-        g_array_unref(all);
+    if (!ids) {
         return NULL;
     }
-    for (i = 0; i < names->len; i++) {
-        const char *id = g_ptr_array_index(names, i);
-        g_autoptr(CkptdLedger) ledger =
-            ckptd_peer_id_ok(id) ? ckptd_ledger_open(io, dir, id, NULL) : NULL;
+    all = g_array_new(FALSE, FALSE, sizeof(struct ckptd_ledger_entry));
+    for (i = 0; i < ids->len; i++) {
+        struct ckptd_ledger_entry entry;
+        g_autoptr(GError) local = NULL;
 
-        if (ledger) {
-            g_array_append_val(all, ledger->entry);
+        if (read_one(io, dir, ids->pdata[i], &entry, &local)) {
+            g_array_append_val(all, entry);
+        } else if (!ckptd_lookup_is_absence(local)) {
+            g_warning("%s", local->message);
+            if (ret_unclear && !*ret_unclear) {
+                *ret_unclear = g_steal_pointer(&local);
+            }
         }
     }
     return all;
@@ -340,32 +448,49 @@ GArray *ckptd_ledger_list(struct ckptd_io *io, const char *dir, GError **error)
 
 /**
  * ckptd_ledger_find() - is a guest given away?
+ * @io:        the layer
  * @state_dir: of the daemon
  * @step:      of a ledger of role FROM; others of the guest do not count, they
  *             are of moves before, or after
  * @guest:     its name
  * @ret_entry: filled in
+ * @error:     CKPTD_ERROR_NOT_FOUND: there is no such ledger; any other: that
+ *             is not known, as a ledger that may be it cannot be read
  *
  * Return: TRUE if there is such a ledger.
  * Context: any thread; blocks.
  */
-gboolean ckptd_ledger_find(const char *state_dir, enum ckptd_ledger_step step,
-                           const char *guest,
-                           struct ckptd_ledger_entry *ret_entry)
+gboolean ckptd_ledger_find(struct ckptd_io *io, const char *state_dir,
+                           enum ckptd_ledger_step step, const char *guest,
+                           struct ckptd_ledger_entry *ret_entry, GError **error)
 {
     g_autofree char *dir = ckptd_ledger_dir(state_dir);
-    g_autoptr(GArray) all = ckptd_ledger_list(ckptd_io_system(), dir, NULL);
+    g_autoptr(GPtrArray) ids = list_ids(io, dir, error);
+    g_autoptr(GError) unclear = NULL;
     guint i;
 
-    for (i = 0; all && i < all->len; i++) {
-        const struct ckptd_ledger_entry *e =
-            &g_array_index(all, struct ckptd_ledger_entry, i);
+    if (!ids) {
+        return FALSE;
+    }
+    for (i = 0; i < ids->len; i++) {
+        struct ckptd_ledger_entry e;
+        g_autoptr(GError) local = NULL;
 
-        if (e->role == CKPTD_LEDGER_FROM && e->step == step &&
-            g_str_equal(e->guest, guest)) {
-            *ret_entry = *e;
-            return TRUE;
+        if (read_one(io, dir, ids->pdata[i], &e, &local)) {
+            if (e.role == CKPTD_LEDGER_FROM && e.step == step &&
+                g_str_equal(e.guest, guest)) {
+                *ret_entry = e;
+                return TRUE;
+            }
+        } else if (!ckptd_lookup_is_absence(local) && !unclear &&
+                   (!e.guest[0] || g_str_equal(e.guest, guest))) {
+            unclear = g_steal_pointer(&local);
         }
     }
+    if (!unclear) {
+        g_set_error(&unclear, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,
+                    "%s is not given away", guest);
+    }
+    g_propagate_error(error, g_steal_pointer(&unclear));
     return FALSE;
 }

@@ -76,10 +76,12 @@ gboolean ckptd_ledger_end(CkptdLedger *ledger,
 gboolean ckptd_ledger_removed(CkptdLedger *ledger, GError **error);
 gboolean ckptd_ledger_remove(struct ckptd_io *io, const char *dir,
                              const char *id, GError **error);
-GArray *ckptd_ledger_list(struct ckptd_io *io, const char *dir, GError **error);
-gboolean ckptd_ledger_find(const char *state_dir, enum ckptd_ledger_step step,
-                           const char *guest,
-                           struct ckptd_ledger_entry *ret_entry);
+GArray *ckptd_ledger_list(struct ckptd_io *io, const char *dir,
+                          GError **ret_unclear, GError **error);
+gboolean ckptd_ledger_find(struct ckptd_io *io, const char *state_dir,
+                           enum ckptd_ledger_step step, const char *guest,
+                           struct ckptd_ledger_entry *ret_entry,
+                           GError **error);
 char *ckptd_ledger_dir(const char *state_dir);
 
 #endif

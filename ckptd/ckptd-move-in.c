@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "ckptd/ckptd-guest-internal.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-main-call.h"
 #include "ckptd/ckptd-move-in-internal.h"
 #include "ckptd/ckptd-trace.h"
@@ -517,8 +518,7 @@ gboolean ckptd_move_in_query(const struct ckptd_move_env *env, const char *id,
     ledger = ckptd_ledger_open(ckptd_io_system(), env->ledger_dir, id, &error);
     if (!ledger) {
         *ret_taken = FALSE;
-        return g_error_matches(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND) ||
-               g_error_matches(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED);
+        return ckptd_lookup_is_absence(error);
     }
     e = ckptd_ledger_entry(ledger);
     *ret_taken = e->role == CKPTD_LEDGER_TO && e->step == CKPTD_LEDGER_DECIDED;
@@ -540,15 +540,20 @@ gboolean ckptd_move_in_forget(const struct ckptd_move_env *env, const char *id,
 {
     g_autoptr(CkptdLedger) ledger = NULL;
     g_autofree char *state_dir = NULL;
+    g_autoptr(GError) local = NULL;
 
     if (!ckptd_peer_id_ok(id)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_INVALID,
                     "the other host: a move called '%s'", id);
         return FALSE;
     }
-    ledger = ckptd_ledger_open(ckptd_io_system(), env->ledger_dir, id, NULL);
-    if (!ledger) {
+    ledger = ckptd_ledger_open(ckptd_io_system(), env->ledger_dir, id, &local);
+    if (!ledger && ckptd_lookup_is_absence(local)) {
         return TRUE;
+    }
+    if (!ledger) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
     }
     if (ckptd_ledger_entry(ledger)->role != CKPTD_LEDGER_TO ||
         !g_str_equal(ckptd_ledger_entry(ledger)->print, print)) {

@@ -265,17 +265,21 @@ static gboolean send_last(CkptdMoveOut *out, CkptdSnapshot *snapshot,
     return ok;
 }
 
-static uint64_t next_seq(CkptdMoveOut *out)
+/* Of the guest's output; FALSE: not known, and some would come twice. */
+static gboolean next_seq(CkptdMoveOut *out, uint64_t *ret_seq, GError **error)
 {
-    g_autofree char *data = NULL;
+    g_autofree char *dir = g_path_get_dirname(out->seq_path);
+    g_autofree char *name = g_path_get_basename(out->seq_path);
+    g_autoptr(CkptdFile) file =
+        ckptd_io_open(ckptd_io_system(), dir, name, 0, error);
     uint64_t seq = 0;
-    gsize len;
+    size_t len;
 
-    if (g_file_get_contents(out->seq_path, &data, &len, NULL) &&
-        len == sizeof(seq)) {
-        memcpy(&seq, data, sizeof(seq));
+    if (!file || !ckptd_io_read(file, &seq, sizeof(seq), 0, &len, error)) {
+        return FALSE;
     }
-    return seq;
+    *ret_seq = len == sizeof(seq) ? seq : 0;
+    return TRUE;
 }
 
 /* All that is left goes over, and is durable there. */
@@ -283,6 +287,7 @@ static gboolean send_rest(CkptdMoveOut *out, CkptdSnapshot *copied,
                           GError **error)
 {
     g_autoptr(CkptdSnapshot) last = snapshot_of(out, error);
+    uint64_t seq = 0;
 
     return last &&
            ckptd_ship_changes(&out->ship, last, epoch_of(copied), TRUE,
@@ -293,9 +298,10 @@ static gboolean send_rest(CkptdMoveOut *out, CkptdSnapshot *copied,
                            &out->log_offset, error) &&
            ckptd_ship_hold(&out->ship, ckptd_guest_travel_hold(out->guest),
                            error) &&
+           next_seq(out, &seq, error) &&
            ckptd_link_send_dict(
                out->link, CKPTD_PEER_SEAL,
-               g_variant_new_parsed("{'next_seq': <%t>}", next_seq(out)),
+               g_variant_new_parsed("{'next_seq': <%t>}", (guint64)seq),
                error) &&
            ckptd_link_expect(out->link, CKPTD_PEER_DONE, NULL, error);
 }

@@ -92,6 +92,9 @@ static gboolean arrive_in_main(gpointer opaque, GError **error)
     const struct ckptd_paths *paths = ckptd_server_paths(in->env->server);
     g_autofree char *address = NULL;
 
+    if (ckptd_server_is_left(in->env->server, name, error)) {
+        return FALSE;
+    }
     if (ckptd_server_find(in->env->server, name, NULL)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS,
                     "there is a guest %s already", name);

@@ -244,10 +244,17 @@ void ckptd_moves_add_host(CkptdMoves *moves, const char *name,
 gboolean ckptd_moves_remove_host(CkptdMoves *moves, const char *name,
                                  GError **error)
 {
-    g_autoptr(GArray) ledgers =
-        ckptd_ledger_list(ckptd_io_system(), moves->env.ledger_dir, error);
+    g_autoptr(GError) unclear = NULL;
+    g_autoptr(GArray) ledgers = ckptd_ledger_list(
+        ckptd_io_system(), moves->env.ledger_dir, &unclear, error);
     guint i;
 
+    if (unclear) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_BUSY,
+                    "it is not known whether a guest is given to %s: %s", name,
+                    unclear->message);
+        return FALSE;
+    }
     for (i = 0; ledgers && i < ledgers->len; i++) {
         const struct ckptd_ledger_entry *e =
             &g_array_index(ledgers, struct ckptd_ledger_entry, i);

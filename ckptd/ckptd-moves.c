@@ -6,6 +6,7 @@
  * for users, links ask for other hosts).  A link has a thread; so has whatever
  * needs a link to be made.  All of them are counted, and ended before this is.
  */
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-moves-internal.h"
 
 #include <string.h>
@@ -420,8 +421,14 @@ gboolean ckptd_moves_listen(CkptdMoves *moves, const char *address,
  */
 gboolean ckptd_moves_listen_saved(CkptdMoves *moves, GError **error)
 {
-    g_autofree char *address = ckptd_book_listen_address(moves->env.book);
+    g_autoptr(GError) local = NULL;
+    g_autofree char *address =
+        ckptd_book_listen_address(moves->env.book, &local);
 
+    if (!address && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
     return !address || ckptd_moves_listen(moves, address, error);
 }
 
@@ -579,7 +586,7 @@ gboolean ckptd_moves_remove_forward(CkptdMoves *moves, const char *guest,
                                     GError **error)
 {
     const char *state_dir = ckptd_server_paths(moves->env.server)->state_dir;
-    g_autoptr(CkptdForward) f = ckptd_forward_find(state_dir, guest);
+    g_autoptr(CkptdForward) f = ckptd_forward_find(state_dir, guest, NULL);
     CkptdGuest *g = ckptd_server_find(moves->env.server, guest, NULL);
 
     if (g && f &&
@@ -649,9 +656,14 @@ static gboolean is_removed(CkptdMoves *moves,
     if (l->step == CKPTD_LEDGER_REMOVED) {
         return TRUE;
     }
-    if (g_file_test(dir, G_FILE_TEST_EXISTS)) {
+    if (ckptd_lookup_path(dir, &error)) {
         return FALSE;
     }
+    if (!ckptd_lookup_is_absence(error)) {
+        g_warning("%s: %s", l->guest, error->message);
+        return FALSE;
+    }
+    g_clear_error(&error);
     ledger = ckptd_ledger_open(ckptd_io_system(), moves->env.ledger_dir, l->id,
                                &error);
     if (!ledger || !ckptd_move_sync_guests(&moves->env, &error) ||
@@ -662,15 +674,29 @@ static gboolean is_removed(CkptdMoves *moves,
     return TRUE;
 }
 
+/* Return: whether @e is of a guest that was given, about which nobody asks. */
+static gboolean ask_again(CkptdMoves *moves, const struct ckptd_ledger_entry *e)
+{
+    CkptdGuest *g = ckptd_server_find(moves->env.server, e->guest, NULL);
+
+    if (e->role != CKPTD_LEDGER_FROM || e->step != CKPTD_LEDGER_DECIDED || !g ||
+        g->state != CKPTD_GUEST_GIVEN || g->out) {
+        return FALSE;
+    }
+    g->out = ckptd_move_out_ask(&moves->env, g, e);
+    return TRUE;
+}
+
 /**
- * ckptd_moves_resume() - go on with what an earlier ckptd had given
- * @moves: of the daemon, whose guests are there
+ * ckptd_moves_ask() - a guest is known again that was left alone
+ * @moves: of the daemon
+ * @guest: its name; if it was given, the other host is asked
  */
-void ckptd_moves_resume(CkptdMoves *moves)
+void ckptd_moves_ask(CkptdMoves *moves, const char *guest)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) ledgers =
-        ckptd_ledger_list(ckptd_io_system(), moves->env.ledger_dir, &error);
+    g_autoptr(GArray) ledgers = ckptd_ledger_list(
+        ckptd_io_system(), moves->env.ledger_dir, NULL, &error);
     guint i;
 
     if (!ledgers || (ledgers->len && !ckptd_moves_have_cert(moves, &error))) {
@@ -680,16 +706,37 @@ void ckptd_moves_resume(CkptdMoves *moves)
     for (i = 0; i < ledgers->len; i++) {
         const struct ckptd_ledger_entry *e =
             &g_array_index(ledgers, struct ckptd_ledger_entry, i);
-        CkptdGuest *g = ckptd_server_find(moves->env.server, e->guest, NULL);
+
+        if (g_str_equal(e->guest, guest)) {
+            ask_again(moves, e);
+        }
+    }
+}
+
+/**
+ * ckptd_moves_resume() - go on with what an earlier ckptd had given
+ * @moves: of the daemon, whose guests are there
+ */
+void ckptd_moves_resume(CkptdMoves *moves)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) ledgers = ckptd_ledger_list(
+        ckptd_io_system(), moves->env.ledger_dir, NULL, &error);
+    guint i;
+
+    if (!ledgers || (ledgers->len && !ckptd_moves_have_cert(moves, &error))) {
+        g_warning("moves: %s", error->message);
+        return;
+    }
+    for (i = 0; i < ledgers->len; i++) {
+        const struct ckptd_ledger_entry *e =
+            &g_array_index(ledgers, struct ckptd_ledger_entry, i);
 
         if (e->step == CKPTD_LEDGER_OFFERED ||
             e->outcome == CKPTD_LEDGER_BACK) {
             ckptd_ledger_remove(ckptd_io_system(), moves->env.ledger_dir, e->id,
                                 NULL);
-        } else if (e->role == CKPTD_LEDGER_FROM && g &&
-                   g->state == CKPTD_GUEST_GIVEN && !g->out) {
-            g->out = ckptd_move_out_ask(&moves->env, g, e);
-        } else if (e->role == CKPTD_LEDGER_FROM &&
+        } else if (!ask_again(moves, e) && e->role == CKPTD_LEDGER_FROM &&
                    e->step >= CKPTD_LEDGER_ENDED && is_removed(moves, e)) {
             ckptd_moves_forget_ended(moves, e);
         }

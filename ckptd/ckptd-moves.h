@@ -29,6 +29,7 @@ gboolean ckptd_moves_set_listen(CkptdMoves *moves, const char *address,
                                 GError **error);
 const char *ckptd_moves_listens(const CkptdMoves *moves);
 void ckptd_moves_resume(CkptdMoves *moves);
+void ckptd_moves_ask(CkptdMoves *moves, const char *guest);
 
 char *ckptd_moves_invite(CkptdMoves *moves, const char *address,
                          GError **error);

@@ -19,6 +19,8 @@
 #include <string.h>
 
 #include "ckptd/ckptd-error.h"
+#include "ckptd/ckptd-io.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-paths.h"
 #include "ckptd/ckptd-peer-cert.h"
 #include "ckptd/ckptd-peer-wire.h"
@@ -72,16 +74,18 @@ static struct ckptd_host *load_host(const char *dir, const char *file)
     g_autofree char *path = g_build_filename(dir, file, NULL);
     g_autoptr(GKeyFile) conf = g_key_file_new();
     g_autoptr(CkptdHost) host = g_new0(struct ckptd_host, 1);
+    g_autoptr(GError) error = NULL;
 
     host->name = g_strndup(file, strlen(file) - strlen(SUFFIX));
     if (!ckptd_spec_name_ok(host->name) ||
-        !g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, NULL) ||
+        !ckptd_lookup_keys(conf, path, &error) ||
         !(host->address =
               g_key_file_get_string(conf, GROUP, "address", NULL)) ||
         !(host->print =
               g_key_file_get_string(conf, GROUP, "fingerprint", NULL)) ||
         !ckptd_peer_print_ok(host->print)) {
-        g_warning("%s is left alone: it describes no host", path);
+        g_warning("%s is left alone: %s", path,
+                  error ? error->message : "it describes no host");
         return NULL;
     }
     return g_steal_pointer(&host);
@@ -96,12 +100,12 @@ static struct ckptd_host *load_host(const char *dir, const char *file)
  */
 CkptdBook *ckptd_book_open(const char *dir, GError **error)
 {
-    g_autoptr(GDir) files = NULL;
-    const char *file;
+    g_autoptr(GPtrArray) files = NULL;
     CkptdBook *book;
+    guint i;
 
     if (!ckptd_paths_make_dir(dir, error) ||
-        !(files = g_dir_open(dir, 0, error))) {
+        !(files = ckptd_io_list(ckptd_io_system(), dir, error))) {
         return NULL;
     }
     book = g_new0(CkptdBook, 1);
@@ -110,7 +114,8 @@ CkptdBook *ckptd_book_open(const char *dir, GError **error)
     book->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                         (GDestroyNotify)ckptd_host_free);
     book->invites = g_array_new(FALSE, FALSE, sizeof(struct invite));
-    while ((file = g_dir_read_name(files))) {
+    for (i = 0; i < files->len; i++) {
+        const char *file = files->pdata[i];
         struct ckptd_host *host =
             g_str_has_suffix(file, SUFFIX) ? load_host(dir, file) : NULL;
 
@@ -428,16 +433,17 @@ void ckptd_token_clear(struct ckptd_token *token)
 /**
  * ckptd_book_listen_address() - where `ckptctl host listen` said to listen
  * @book: the book
+ * @error: CKPTD_ERROR_NOT_FOUND: nowhere; any other: that is not known
  *
- * Return: to be freed; NULL: nowhere.
+ * Return: to be freed, or NULL.
  */
-char *ckptd_book_listen_address(CkptdBook *book)
+char *ckptd_book_listen_address(CkptdBook *book, GError **error)
 {
     g_autofree char *path = g_build_filename(book->dir, LISTEN, NULL);
     g_autoptr(GKeyFile) conf = g_key_file_new();
 
-    return g_key_file_load_from_file(conf, path, G_KEY_FILE_NONE, NULL)
-               ? g_key_file_get_string(conf, "listen", "address", NULL)
+    return ckptd_lookup_keys(conf, path, error)
+               ? g_key_file_get_string(conf, "listen", "address", error)
                : NULL;
 }
 
@@ -458,7 +464,12 @@ gboolean ckptd_book_set_listen(CkptdBook *book, const char *address,
     gsize len;
 
     if (!address) {
-        return g_unlink(path) == 0 || errno == ENOENT;
+        if (g_unlink(path) == 0 || errno == ENOENT) {
+            return TRUE;
+        }
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "removing %s: %s", path,
+                    g_strerror(errno));
+        return FALSE;
     }
     g_key_file_set_string(conf, "listen", "address", address);
     text = g_key_file_to_data(conf, &len, NULL);

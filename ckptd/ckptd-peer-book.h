@@ -54,7 +54,7 @@ gboolean ckptd_token_parse(const char *text, struct ckptd_token *ret_token,
                            GError **error);
 void ckptd_token_clear(struct ckptd_token *token);
 
-char *ckptd_book_listen_address(CkptdBook *book);
+char *ckptd_book_listen_address(CkptdBook *book, GError **error);
 gboolean ckptd_book_set_listen(CkptdBook *book, const char *address,
                                GError **error);
 

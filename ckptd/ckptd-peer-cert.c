@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "ckptd/ckptd-error.h"
+#include "ckptd/ckptd-lookup.h"
 
 #define CERT_FILE "cert.pem"
 #define KEY_FILE  "key.pem"
@@ -125,6 +126,7 @@ GTlsCertificate *ckptd_peer_cert_load(const char *dir, GError **error)
 {
     g_autofree char *cert = g_build_filename(dir, CERT_FILE, NULL);
     g_autofree char *key = g_build_filename(dir, KEY_FILE, NULL);
+    g_autoptr(GError) local = NULL;
 
     if (!g_tls_backend_supports_tls(g_tls_backend_get_default())) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
@@ -132,8 +134,14 @@ GTlsCertificate *ckptd_peer_cert_load(const char *dir, GError **error)
                     "glib-networking");
         return NULL;
     }
-    if (!g_file_test(cert, G_FILE_TEST_EXISTS) && !make_pair(dir, error)) {
-        return NULL;
+    if (!ckptd_lookup_path(cert, &local)) {
+        if (!ckptd_lookup_is_absence(local)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return NULL;
+        }
+        if (!make_pair(dir, error)) {
+            return NULL;
+        }
     }
     return g_tls_certificate_new_from_files(cert, key, error);
 }

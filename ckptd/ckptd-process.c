@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "ckptd/ckptd-error.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-process.h"
 
 static int pidfd_open_cloexec(GPid pid)
@@ -19,49 +22,92 @@ static int pidfd_open_cloexec(GPid pid)
     return syscall(SYS_pidfd_open, pid, 0); /* always close-on-exec */
 }
 
-/* Field 22 of /proc/PID/stat; the second, in brackets, may hold anything. */
-static guint64 start_time_of(GPid pid)
+/*
+ * Field 22 of /proc/PID/stat; the second, in brackets, may hold anything.
+ * Nothing here takes memory.  Return: 0, or a negative errno: -ENOENT when
+ * there is no such process.
+ */
+static int read_start_time(GPid pid, guint64 *ret_start_time)
 {
     char path[32], text[1024];
-    guint64 start_time = 0;
     const char *rest;
-    ssize_t len = -1;
-    int fd;
+    ssize_t len;
+    int fd, err;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        len = read(fd, text, sizeof(text) - 1);
-        close(fd);
+    if (fd < 0) {
+        return -errno;
     }
-    text[MAX(len, 0)] = '\0';
+    len = read(fd, text, sizeof(text) - 1);
+    err = errno;
+    close(fd);
+    if (len < 0) {
+        return err == ESRCH ? -ENOENT : -err;
+    }
+    text[len] = '\0';
     rest = strrchr(text, ')');
     if (!rest || sscanf(rest + 1,
                         " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                         "%*s %*s %*s %*s %*s %*s %" G_GUINT64_FORMAT,
-                        &start_time) != 1) {
-        return 0;
+                        ret_start_time) != 1) {
+        return -EPROTO;
     }
-    return start_time;
+    return 0;
 }
 
 /*
  * In the child, between fork and exec, so nothing here takes memory: a session
- * of its own, so that ^C at ckptd is not for it, and its pid file.
+ * of its own, so that ^C at ckptd is not for it, and its pid file.  A pid file
+ * that is there is whole: what cannot be read is damage, and no absence.
  */
 static void become_known(gpointer opaque)
 {
     const struct ckptd_spawn *how = opaque;
-    char text[64];
+    char text[64], fresh[PATH_MAX];
+    guint64 start_time;
     int fd, len;
 
     setsid();
-    fd = open(how->pid_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    len = snprintf(text, sizeof(text), "%d %" G_GUINT64_FORMAT "\n",
-                   (int)getpid(), start_time_of(getpid()));
-    if (fd < 0 || write(fd, text, len) != len) {
+    if (snprintf(fresh, sizeof(fresh), "%s.new", how->pid_path) >=
+            (int)sizeof(fresh) ||
+        read_start_time(getpid(), &start_time) < 0) {
         _exit(127);
     }
+    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    len = snprintf(text, sizeof(text), "%d %" G_GUINT64_FORMAT "\n",
+                   (int)getpid(), start_time);
+    if (fd < 0 || write(fd, text, len) != len ||
+        rename(fresh, how->pid_path) < 0) {
+        _exit(127);
+    }
+}
+
+/* Know a child that is not reaped yet, so its pid is still its own. */
+static gboolean know_child(GPid pid, struct ckptd_process *ret_process,
+                           GError **error)
+{
+    struct ckptd_process process = { .pid = pid };
+    int err = 0;
+
+    process.pidfd = pidfd_open_cloexec(pid);
+    if (process.pidfd < 0) {
+        err = errno;
+    } else {
+        err = -read_start_time(pid, &process.start_time);
+    }
+    if (!err) {
+        *ret_process = process;
+        return TRUE;
+    }
+    /* Nobody could fence it (F1). */
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    ckptd_process_clear(&process);
+    g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "process %d: %s", (int)pid,
+                g_strerror(err));
+    return FALSE;
 }
 
 /**
@@ -98,49 +144,77 @@ gboolean ckptd_process_spawn(const struct ckptd_spawn *how,
                     how->argv[0], local->message);
         return FALSE;
     }
-    /* Not reaped yet, so the pid is still its own. */
-    process.pidfd = pidfd_open_cloexec(process.pid);
-    process.start_time = start_time_of(process.pid);
-    if (process.pidfd < 0) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
-                    "starting %s: its process cannot be watched: %s",
-                    how->argv[0], g_strerror(errno));
-        kill(process.pid, SIGKILL);
-        waitpid(process.pid, NULL, 0);
-        return FALSE;
+    return know_child(process.pid, ret_process, error);
+}
+
+static gboolean not_known(GError **error, const char *path, int err)
+{
+    g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO,
+                "%s: it is not known whether this process runs: %s", path,
+                g_strerror(err));
+    return FALSE;
+}
+
+/* The pid file at @path says so.  FALSE: that is not known. */
+static gboolean find_named(const char *path, struct ckptd_process *process,
+                           GError **error)
+{
+    guint64 start_time = 0;
+    int err;
+
+    process->pidfd = pidfd_open_cloexec(process->pid);
+    if (process->pidfd < 0) {
+        /* No such process, or the number is of another's thread now. */
+        return errno == ESRCH || errno == EINVAL || errno == ENOENT ||
+               not_known(error, path, errno);
     }
-    *ret_process = process;
+    /* The pidfd pins the process; only now can the time be compared. */
+    err = -read_start_time(process->pid, &start_time);
+    if (err && err != ENOENT) {
+        return not_known(error, path, err);
+    }
+    if (err || start_time != process->start_time ||
+        ckptd_process_wait(process, 0)) {
+        ckptd_process_clear(process);
+    }
     return TRUE;
 }
 
 /**
  * ckptd_process_find() - find a process that an earlier ckptd started
  * @path: of the pid file
- * @ret_process: filled in on success
+ * @ret_process: filled in on success; CKPTD_PROCESS_NONE where it does not run
+ * any more, or there is no pid file
+ * @error: _DAMAGED: the pid file says nothing; _IO
  *
- * Return: TRUE when it still runs.
+ * Return: TRUE when it is known whether it runs.
  */
-gboolean ckptd_process_find(const char *path, struct ckptd_process *ret_process)
+gboolean ckptd_process_find(const char *path, struct ckptd_process *ret_process,
+                            GError **error)
 {
     struct ckptd_process process = CKPTD_PROCESS_NONE;
-    g_autofree char *text = NULL;
-    int pid;
+    g_autoptr(GError) local = NULL;
+    g_autofree char *text = ckptd_lookup_text(path, &local);
+    int pid = 0;
 
-    if (!g_file_get_contents(path, &text, NULL, NULL) ||
-        sscanf(text, "%d %" G_GUINT64_FORMAT, &pid, &process.start_time) != 2 ||
-        pid <= 0) {
+    if (!text && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    if (text && (sscanf(text, "%d %" G_GUINT64_FORMAT, &pid,
+                        &process.start_time) != 2 ||
+                 pid <= 0)) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED,
+                    "%s: not a pid and a time", path);
         return FALSE;
     }
     process.pid = pid;
-    process.pidfd = pidfd_open_cloexec(process.pid);
-    if (process.pidfd < 0) {
-        return FALSE;
-    }
-    /* The pidfd pins the process; only now can the time be compared. */
-    if (start_time_of(process.pid) != process.start_time ||
-        ckptd_process_wait(&process, 0)) {
+    if (text && !find_named(path, &process, error)) {
         ckptd_process_clear(&process);
         return FALSE;
+    }
+    if (process.pidfd < 0) {
+        ckptd_process_clear(&process);
     }
     *ret_process = process;
     return TRUE;
@@ -151,17 +225,17 @@ gboolean ckptd_process_find(const char *path, struct ckptd_process *ret_process)
  * @pid: of it; the caller makes sure that it is still the same afterwards
  * @ret_process: filled in on success
  *
- * Return: TRUE when there is such a process.
+ * Return: TRUE when there is such a process, and it can be watched.
  */
 gboolean ckptd_process_watch(GPid pid, struct ckptd_process *ret_process)
 {
     struct ckptd_process process = { .pid = pid };
 
     process.pidfd = pidfd_open_cloexec(pid);
-    if (process.pidfd < 0) {
+    if (process.pidfd < 0 || read_start_time(pid, &process.start_time) < 0) {
+        ckptd_process_clear(&process);
         return FALSE;
     }
-    process.start_time = start_time_of(pid);
     *ret_process = process;
     return TRUE;
 }

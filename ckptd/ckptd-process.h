@@ -44,8 +44,8 @@ struct ckptd_spawn {
 
 gboolean ckptd_process_spawn(const struct ckptd_spawn *how,
                              struct ckptd_process *ret_process, GError **error);
-gboolean ckptd_process_find(const char *path,
-                            struct ckptd_process *ret_process);
+gboolean ckptd_process_find(const char *path, struct ckptd_process *ret_process,
+                            GError **error);
 gboolean ckptd_process_watch(GPid pid, struct ckptd_process *ret_process);
 gboolean ckptd_process_note(const struct ckptd_process *process,
                             const char *path, GError **error);

@@ -9,12 +9,19 @@
 #include <unistd.h>
 
 #include "ckptd/ckptd-error.h"
+#include "ckptd/ckptd-io.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-server.h"
 
-/* @locks: of the two directories; a second ckptd on either would fight us. */
+/*
+ * @left:  directories among the guests' of which not all is known: nothing was
+ *         done about them, and a QEMU that they have runs on with its gate shut
+ * @locks: of the two directories; a second ckptd on either would fight us.
+ */
 struct CkptdServer {
     struct ckptd_paths paths;
     GHashTable *guests; /* name -> CkptdGuest */
+    GHashTable *left;   /* name -> why, for people */
     int locks[2];
     CkptdServerObserver observer;
     gpointer opaque;
@@ -61,6 +68,8 @@ CkptdServer *ckptd_server_new(const struct ckptd_paths *paths, GError **error)
     server->paths.runtime_dir = g_strdup(paths->runtime_dir);
     server->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify)ckptd_guest_unref);
+    server->left =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     server->locks[0] = lock_dir(paths->state_dir, error);
     if (server->locks[0] < 0) {
         return NULL;
@@ -88,6 +97,7 @@ void ckptd_server_free(CkptdServer *server)
         ckptd_guest_leave(guest);
     }
     g_hash_table_unref(server->guests);
+    g_hash_table_unref(server->left);
     for (i = 0; i < G_N_ELEMENTS(server->locks); i++) {
         if (server->locks[i] >= 0) {
             close(server->locks[i]);
@@ -138,33 +148,200 @@ static void take(CkptdServer *server, CkptdGuest *guest)
     ckptd_guest_observe(guest, on_guest, server);
 }
 
+/* --- guests of which not all is known -------------------------------------- */
+
+static void leave_alone(CkptdServer *server, const char *name, const char *why)
+{
+    g_warning("%s is left alone: %s", name, why);
+    g_hash_table_replace(server->left, g_strdup(name), g_strdup(why));
+    if (server->observer) {
+        server->observer(name, CKPTD_SERVER_DAMAGED, server->opaque);
+    }
+}
+
+static gboolean has(const char *dir, const char *file, gboolean *ret_has,
+                    GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, file, NULL);
+    g_autoptr(GError) local = NULL;
+
+    *ret_has = ckptd_lookup_path(path, &local);
+    if (*ret_has || ckptd_lookup_is_absence(local)) {
+        return TRUE;
+    }
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
+}
+
+/*
+ * A crash while it was being made: it never ran, and nobody was told of it.
+ * Sets @ret_begun; FALSE: that is not known.
+ */
+static gboolean was_only_begun(const char *dir, gboolean *ret_begun,
+                               GError **error)
+{
+    static const char *const files[] = { "guest.conf", "life.conf", "store",
+                                         "labels" };
+    gboolean any = FALSE;
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(files) && !any; i++) {
+        if (!has(dir, files[i], &any, error)) {
+            return FALSE;
+        }
+    }
+    *ret_begun = !any;
+    return TRUE;
+}
+
+/* Return: FALSE when it has to be left alone. */
+static gboolean load(CkptdServer *server, const char *name, GError **error)
+{
+    g_autofree char *dir =
+        g_build_filename(server->paths.state_dir, "guests", name, NULL);
+    gboolean ours, begun;
+    CkptdGuest *guest;
+
+    if (!ckptd_guest_travel_tidy(&server->paths, name, &ours, error)) {
+        return FALSE;
+    }
+    if (!ours) {
+        return TRUE;
+    }
+    if (!was_only_begun(dir, &begun, error)) {
+        return FALSE;
+    }
+    if (begun) {
+        g_message("%s: was only begun when ckptd ended, discarded", name);
+        return ckptd_guest_remove_leftover(&server->paths, name, error);
+    }
+    guest = ckptd_guest_load(&server->paths, name, error);
+    if (guest) {
+        take(server, guest);
+        ckptd_guest_resume(guest);
+    }
+    return guest != NULL;
+}
+
 /**
  * ckptd_server_resume() - go on with the guests that an earlier ckptd had
  * @server: without guests
+ * @error: set when it is not known which there are
+ *
+ * Return: TRUE when all that there are were looked at.
  */
-void ckptd_server_resume(CkptdServer *server)
+gboolean ckptd_server_resume(CkptdServer *server, GError **error)
 {
     g_autofree char *path =
         g_build_filename(server->paths.state_dir, "guests", NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) names = ckptd_io_list(ckptd_io_system(), path, &local);
+    guint i;
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autoptr(GError) error = NULL;
-        CkptdGuest *guest;
+    if (!names && !ckptd_lookup_is_absence(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    for (i = 0; names && i < names->len; i++) {
+        g_autoptr(GError) why = NULL;
 
-        if (!ckptd_guest_travel_tidy(&server->paths, name)) {
-            continue;
-        }
-        guest = ckptd_guest_load(&server->paths, name, &error);
-        if (guest) {
-            take(server, guest);
-            ckptd_guest_resume(guest, server->paths.state_dir);
-        } else {
-            g_warning("%s/%s is left alone: %s", path, name, error->message);
+        if (!load(server, names->pdata[i], &why)) {
+            leave_alone(server, names->pdata[i], why->message);
         }
     }
+    return TRUE;
 }
+
+/**
+ * ckptd_server_is_left() - is not all known of a guest?
+ * @server: the server
+ * @name: of it
+ * @error: says why, and what to do
+ *
+ * Return: TRUE if it was left alone.
+ */
+gboolean ckptd_server_is_left(CkptdServer *server, const char *name,
+                              GError **error)
+{
+    const char *why = g_hash_table_lookup(server->left, name);
+
+    if (why) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED,
+                    "%s is left alone: %s; when that is mended `ckptctl "
+                    "recover %s` takes it up, and `ckptctl rm --force %s` "
+                    "deletes it with its checkpoints",
+                    name, why, name, name);
+    }
+    return why != NULL;
+}
+
+/**
+ * ckptd_server_retry() - look again at a guest that was left alone
+ * @server: the server
+ * @name: of it
+ * @error: says why it still is
+ *
+ * Return: TRUE when it is as if ckptd had just started, and could read it.
+ */
+gboolean ckptd_server_retry(CkptdServer *server, const char *name,
+                            GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (!load(server, name, &why)) {
+        leave_alone(server, name, why->message);
+        return !ckptd_server_is_left(server, name, error);
+    }
+    g_hash_table_remove(server->left, name);
+    return TRUE;
+}
+
+/* Whatever it is: an operator wants it gone. */
+static gboolean remove_left(CkptdServer *server, const char *name,
+                            gboolean force, GError **error)
+{
+    if (!force) {
+        return !ckptd_server_is_left(server, name, error);
+    }
+    if (!ckptd_guest_remove_leftover(&server->paths, name, error)) {
+        return FALSE;
+    }
+    g_hash_table_remove(server->left, name);
+    return TRUE;
+}
+
+/**
+ * ckptd_server_add_left() - add the guests that were left alone to a list
+ * @server: the server
+ * @name: of the one that is wanted, NULL: all
+ * @list: of a{sv}
+ *
+ * Return: how many.
+ */
+guint ckptd_server_add_left(CkptdServer *server, const char *name,
+                            GVariantBuilder *list)
+{
+    g_autoptr(GList) names =
+        g_list_sort(g_hash_table_get_keys(server->left), (GCompareFunc)strcmp);
+    guint n = 0;
+    GList *item;
+
+    for (item = names; item; item = item->next) {
+        g_autoptr(GError) why = NULL;
+
+        if (name && strcmp(name, item->data)) {
+            continue;
+        }
+        ckptd_server_is_left(server, item->data, &why);
+        g_variant_builder_add_parsed(
+            list, "{'name': <%s>, 'state': <%s>, 'reason': <%s>}",
+            (const char *)item->data, CKPTD_SERVER_DAMAGED, why->message);
+        n++;
+    }
+    return n;
+}
+
+/* --- all others ------------------------------------------------------------ */
 
 /* The program's name and the smallest free number. */
 static char *invent_name(CkptdServer *server, const char *program)
@@ -182,7 +359,8 @@ static char *invent_name(CkptdServer *server, const char *program)
     }
     for (i = 1;; i++) {
         name = g_strdup_printf("%s-%u", base, i);
-        if (!g_hash_table_contains(server->guests, name)) {
+        if (!g_hash_table_contains(server->guests, name) &&
+            !g_hash_table_contains(server->left, name)) {
             return name;
         }
         g_free(name);
@@ -224,7 +402,9 @@ CkptdGuest *ckptd_server_add(CkptdServer *server, struct ckptd_spec *spec,
                     spec->name, spec->name);
         return NULL;
     }
-    guest = ckptd_guest_create(&server->paths, spec, error);
+    guest = ckptd_server_is_left(server, spec->name, error)
+                ? NULL
+                : ckptd_guest_create(&server->paths, spec, error);
     if (!guest) {
         return NULL;
     }
@@ -317,7 +497,7 @@ CkptdGuest *ckptd_server_find(CkptdServer *server, const char *name,
 {
     CkptdGuest *guest = g_hash_table_lookup(server->guests, name);
 
-    if (!guest) {
+    if (!guest && !ckptd_server_is_left(server, name, error)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,
                     "there is no guest %s; `ckptctl ps` lists them", name);
     }
@@ -352,8 +532,12 @@ GList *ckptd_server_list(CkptdServer *server)
 gboolean ckptd_server_remove(CkptdServer *server, const char *name,
                              gboolean force, GError **error)
 {
-    CkptdGuest *guest = ckptd_server_find(server, name, error);
+    CkptdGuest *guest;
 
+    if (g_hash_table_contains(server->left, name)) {
+        return remove_left(server, name, force, error);
+    }
+    guest = ckptd_server_find(server, name, error);
     if (!guest || !ckptd_guest_remove(guest, force, error)) {
         return FALSE;
     }

@@ -9,6 +9,9 @@
 
 typedef struct CkptdServer CkptdServer;
 
+/* What is said to be the state of a guest of which not all is known. */
+#define CKPTD_SERVER_DAMAGED "damaged"
+
 /**
  * typedef CkptdServerObserver - told when a guest's state changes
  * @name: of the guest
@@ -25,7 +28,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CkptdServer, ckptd_server_free)
 void ckptd_server_observe(CkptdServer *server, CkptdServerObserver observer,
                           gpointer opaque);
 const struct ckptd_paths *ckptd_server_paths(CkptdServer *server);
-void ckptd_server_resume(CkptdServer *server);
+gboolean ckptd_server_resume(CkptdServer *server, GError **error);
+gboolean ckptd_server_is_left(CkptdServer *server, const char *name,
+                              GError **error);
+gboolean ckptd_server_retry(CkptdServer *server, const char *name,
+                            GError **error);
+guint ckptd_server_add_left(CkptdServer *server, const char *name,
+                            GVariantBuilder *list);
 CkptdGuest *ckptd_server_add(CkptdServer *server, struct ckptd_spec *spec,
                              GError **error);
 CkptdGuest *ckptd_server_run(CkptdServer *server, GVariant *options,

@@ -15,6 +15,7 @@
 
 #include "ckptd/ckpt-bundle.h"
 #include "ckptd/ckptd-error.h"
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-paths.h"
 #include "ckptd/ckptd-spec-internal.h"
 #include "ckptd/ckptd-spec-net.h"
@@ -181,24 +182,37 @@ static gboolean take_option(struct ckptd_spec *spec, const char *name,
 /*
  * KVM only where the processor shows vmx or svm and /dev/kvm opens: a kernel
  * module that emulates either in software has the device but not the flag.
+ * What is chosen is for the guest's life: so a want of descriptors, say, is an
+ * error and no lack of KVM.
  */
-static gboolean kvm_usable(const char **ret_why)
+static gboolean find_kvm(gboolean *ret_kvm, const char **ret_why,
+                         GError **error)
 {
-    g_autofree char *cpuinfo = NULL;
+    g_autofree char *cpuinfo = ckptd_lookup_text("/proc/cpuinfo", error);
     int fd;
 
-    if (!g_file_get_contents("/proc/cpuinfo", &cpuinfo, NULL, NULL) ||
-        !g_regex_match_simple("^flags\\s*:.*\\b(vmx|svm)\\b", cpuinfo,
-                              G_REGEX_MULTILINE, 0)) {
-        *ret_why = "the processor has neither vmx nor svm";
+    *ret_kvm = FALSE;
+    if (!cpuinfo) {
         return FALSE;
     }
+    if (!g_regex_match_simple("^flags\\s*:.*\\b(vmx|svm)\\b", cpuinfo,
+                              G_REGEX_MULTILINE, 0)) {
+        *ret_why = "the processor has neither vmx nor svm";
+        return TRUE;
+    }
     fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
+    if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO ||
+                   errno == EACCES || errno == EPERM)) {
         *ret_why = "/dev/kvm cannot be opened";
+        return TRUE;
+    }
+    if (fd < 0) {
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "/dev/kvm: %s",
+                    g_strerror(errno));
         return FALSE;
     }
     close(fd);
+    *ret_kvm = TRUE;
     *ret_why = "the processor has vmx or svm and /dev/kvm opens";
     return TRUE;
 }
@@ -209,7 +223,9 @@ static gboolean choose_accel(struct ckptd_spec *spec, GError **error)
     gboolean kvm = FALSE;
 
     if (g_str_equal(spec->accel, "auto") || g_str_equal(spec->accel, "kvm")) {
-        kvm = kvm_usable(&why);
+        if (!find_kvm(&kvm, &why, error)) {
+            return FALSE;
+        }
         if (!kvm && g_str_equal(spec->accel, "kvm")) {
             return bad(error, why, "accelerator kvm");
         }
@@ -616,7 +632,7 @@ struct ckptd_spec *ckptd_spec_load(const char *path, GError **error)
     g_autoptr(CkptdSpec) spec = new_default();
     guint i;
 
-    if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, error)) {
+    if (!ckptd_lookup_keys(file, path, error)) {
         return NULL;
     }
     for (i = 0; i < G_N_ELEMENTS(fields); i++) {

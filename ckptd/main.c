@@ -136,7 +136,9 @@ static gboolean serve(GError **error)
     g_message("version %s, state in %s, sockets in %s", CKPTD_VERSION,
               ckptd_server_paths(server)->state_dir,
               ckptd_server_paths(server)->runtime_dir);
-    ckptd_server_resume(server);
+    if (!ckptd_server_resume(server, error)) {
+        return FALSE;
+    }
     ckptd_moves_resume(moves);
     tell_ready();
     g_main_loop_run(loop);

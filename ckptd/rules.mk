@@ -18,7 +18,8 @@ CKPTD_SRCS := $(BUNDLE_SRCS) $(addprefix ckptd/ckptd-,wire.c shm.c namer.c \
 	session-lines.c session-move.c welcome.c paths.c spec.c spec-fork.c \
 	spec-net.c launch.c netctl.c tap.c engine-socket.c domain.c limits.c guest.c \
 	guest-events.c guest-ending.c guest-net.c guest-verbs.c guest-external.c \
-	guest-libvirt.c guest-files.c guest-lines.c guest-move.c notes.c server.c \
+	guest-libvirt.c guest-files.c guest-life.c guest-lines.c guest-move.c notes.c \
+	server.c \
 	lines.c control.c)
 # Other hosts, and guests that come and go.
 CKPTD_SRCS += $(addprefix ckptd/ckptd-,ledger.c peer-wire.c peer-cert.c \

@@ -90,6 +90,35 @@ class Life(SluiceTest):
         status = guest.wait_recovered(1)
         self.assertNotEqual(status["qemu_pid"], pid)
 
+    def test_damaged_guest_is_left_alone(self):
+        """ckptd comes back and cannot read how a guest stood: it shows that,
+        leaves its QEMU alone, and takes it up when it is told to."""
+        guest, port = self.start_redis()
+        load = RedisLoad(port, seed=self.seed)
+        load.start(3600)
+        load.wait_acknowledged(100)
+        pid = guest.qemu_pid()
+        life = self.daemon.state / "guests" / guest.name / "life.conf"
+        self.daemon.kill()
+        whole = life.read_bytes()
+        life.write_bytes(b"rot" + whole)
+        self.daemon.start()
+        self.assertEqual(guest.status()["state"], "damaged")
+        self.assertRegex(self.daemon.ctl("ps"),
+                         r"redis +damaged .*life\.conf.*ckptctl recover redis")
+        for order in (["recover", "redis"], ["rm", "redis"], ["stop", "redis"],
+                      ["run", "--name", "redis", PROGRAMS / "hello-musl"]):
+            with self.assertRaisesRegex(CtlError, r"life\.conf"):
+                self.daemon.ctl(*order)
+        life.write_bytes(whole)
+        self.daemon.ctl("recover", guest.name)
+        status = guest.wait_state("running")
+        self.assertEqual((status["qemu_pid"], status["recoveries"]), (pid, 0))
+        load.wait_acknowledged(100)
+        load.stop()
+        result = self.check_load(load)
+        self.assertEqual(result.kept, result.connections)
+
     def test_checkpoint_is_durable_when_it_returns(self):
         guest, _ = self.start_redis()
         epoch = self.daemon.json("checkpoint", guest.name)["epoch"]

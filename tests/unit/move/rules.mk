@@ -3,7 +3,7 @@
 # rules.mk - tests of what hosts say to each other and promise about a guest
 
 MOVE_TESTS := $(addprefix $(B)/tests/unit/move/,test-peer test-ledger \
-	test-image test-door)
+	test-image test-door test-load)
 
 CHECK_UNIT += $(MOVE_TESTS)
 

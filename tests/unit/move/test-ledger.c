@@ -2,6 +2,7 @@
 /*
  * test-ledger.c - whatever is lost, and wherever it is cut: one owner
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -174,11 +175,11 @@ static const struct {
 static void tear(const char *dir, int block)
 {
     g_autofree char *path = g_build_filename(dir, id, NULL);
-    static const uint8_t zeros[BLOCK / 2];
+    static const uint8_t zeros[CRASH_SECTOR_BYTES];
     int fd = open(path, O_WRONLY);
 
     g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(pwrite(fd, zeros, sizeof(zeros), block * BLOCK + 100), ==,
+    g_assert_cmpint(pwrite(fd, zeros, sizeof(zeros), block * BLOCK), ==,
                     sizeof(zeros));
     close(fd);
 }
@@ -257,6 +258,20 @@ static void test_cut_at_each_step(void)
     }
 }
 
+/* Return: whether it is; that is known. */
+static gboolean is_given(const char *dir, enum ckptd_ledger_step step,
+                         const char *guest, struct ckptd_ledger_entry *ret)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean found =
+        ckptd_ledger_find(ckptd_io_system(), dir, step, guest, ret, &error);
+
+    if (!found) {
+        g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND);
+    }
+    return found;
+}
+
 /*
  * A guest that left, came back and is given again: its old ledger, which nobody
  * had forgotten, says nothing about it.
@@ -271,24 +286,20 @@ static void test_old_ledgers_do_not_count(void)
 
     a_offers(&w);
     a_gives(&w);
-    g_assert_true(
-        ckptd_ledger_find(dir, CKPTD_LEDGER_DECIDED, "redis", &found));
+    g_assert_true(is_given(dir, CKPTD_LEDGER_DECIDED, "redis", &found));
     a_ends(&w);
-    g_assert_true(ckptd_ledger_find(dir, CKPTD_LEDGER_ENDED, "redis", &found));
+    g_assert_true(is_given(dir, CKPTD_LEDGER_ENDED, "redis", &found));
     a_removes(&w);
     ckptd_ledger_close(w.a);
-    g_assert_false(ckptd_ledger_find(dir, CKPTD_LEDGER_ENDED, "redis", &found));
-    g_assert_false(
-        ckptd_ledger_find(dir, CKPTD_LEDGER_DECIDED, "redis", &found));
+    g_assert_false(is_given(dir, CKPTD_LEDGER_ENDED, "redis", &found));
+    g_assert_false(is_given(dir, CKPTD_LEDGER_DECIDED, "redis", &found));
     g_strlcpy(entry.id, second, sizeof(entry.id));
     w.a = ckptd_ledger_begin(ckptd_io_system(), moves, &entry, NULL);
     a_gives(&w);
     ckptd_ledger_close(w.a);
-    g_assert_true(
-        ckptd_ledger_find(dir, CKPTD_LEDGER_DECIDED, "redis", &found));
+    g_assert_true(is_given(dir, CKPTD_LEDGER_DECIDED, "redis", &found));
     g_assert_cmpstr(found.id, ==, second);
-    g_assert_false(
-        ckptd_ledger_find(dir, CKPTD_LEDGER_DECIDED, "other", &found));
+    g_assert_false(is_given(dir, CKPTD_LEDGER_DECIDED, "other", &found));
     ckptd_ledger_remove(ckptd_io_system(), moves, second, NULL);
     ckptd_ledger_remove(ckptd_io_system(), moves, id, NULL);
     g_rmdir(moves);
@@ -319,6 +330,114 @@ static void test_others_may_not_ask(void)
     g_rmdir(dir);
 }
 
+/* --- what cannot be read --------------------------------------------------- */
+
+/* Nobody can say whether @guest is given, because of @code. */
+static void check_unknown(struct crash_io *disk, const char *guest, int code)
+{
+    struct ckptd_ledger_entry found;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(ckptd_ledger_find(crash_io_layer(disk), "/",
+                                     CKPTD_LEDGER_DECIDED, guest, &found,
+                                     &error));
+    g_assert_error(error, CKPTD_ERROR, code);
+}
+
+static void test_unreadable_is_not_absent(void)
+{
+    g_autofree char *path = g_build_filename("/moves", id, NULL);
+    struct crash_io *disk = crash_io_new();
+    struct ckptd_io *io = crash_io_layer(disk);
+    enum crash_call call;
+
+    check_unknown(disk, "redis", CKPTD_ERROR_NOT_FOUND);
+    all_steps(disk);
+    check_unknown(disk, "redis", CKPTD_ERROR_NOT_FOUND); /* it is removed */
+    for (call = 0; call < CRASH_CALL__MAX; call++) {
+        const char *what = call == CRASH_LIST ? "/moves" : path;
+        g_autoptr(GError) error = NULL;
+
+        crash_io_deny(disk, call, what, call == CRASH_READ ? EIO : EMFILE);
+        check_unknown(disk, "redis", CKPTD_ERROR_IO);
+        check_unknown(disk, "other", CKPTD_ERROR_IO); /* it may be its ledger */
+        if (call != CRASH_LIST) {
+            g_assert_null(ckptd_ledger_open(io, "/moves", id, &error));
+            g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_IO);
+        } else {
+            g_assert_null(ckptd_ledger_list(io, "/moves", NULL, &error));
+            g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_IO);
+        }
+        crash_io_deny(disk, call, what, 0);
+    }
+    check_unknown(disk, "redis", CKPTD_ERROR_NOT_FOUND);
+    crash_io_free(disk);
+}
+
+/* A step that rots was taken all the same: the one before it is not the last. */
+static void test_a_rotten_step_is_no_step_back(void)
+{
+    g_autofree char *path = g_build_filename("/moves", id, NULL);
+    guint step;
+
+    for (step = 1; step < CKPTD_LEDGER__END; step++) {
+        struct crash_io *disk = crash_io_new();
+        g_autoptr(CkptdLedger) ledger = NULL;
+        g_autoptr(GError) error = NULL;
+
+        all_steps(disk);
+        crash_io_poke(disk, path, (step - 1) * BLOCK + 100, "rot", 3);
+        ledger = ckptd_ledger_open(crash_io_layer(disk), "/moves", id, &error);
+        if (step == CKPTD_LEDGER_REMOVED) {
+            g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_DAMAGED);
+            check_unknown(disk, "redis", CKPTD_ERROR_DAMAGED);
+            /* The steps before it say whose it is. */
+            check_unknown(disk, "other", CKPTD_ERROR_NOT_FOUND);
+        } else {
+            g_assert_no_error(error); /* later ones say more */
+        }
+        g_clear_pointer(&ledger, ckptd_ledger_close);
+        crash_io_free(disk);
+    }
+}
+
+static void test_an_id_is_used_once(void)
+{
+    struct ckptd_ledger_entry entry = entry_of(CKPTD_LEDGER_TO);
+    struct crash_io *disk = crash_io_new();
+    g_autoptr(CkptdLedger) ledger = NULL;
+    g_autoptr(GError) error = NULL;
+
+    all_steps(disk);
+    g_assert_null(
+        ckptd_ledger_begin(crash_io_layer(disk), "/moves", &entry, &error));
+    g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS);
+    ledger = ckptd_ledger_open(crash_io_layer(disk), "/moves", id, NULL);
+    g_assert_cmpint(ckptd_ledger_entry(ledger)->role, ==, CKPTD_LEDGER_FROM);
+    g_clear_pointer(&ledger, ckptd_ledger_close);
+    crash_io_free(disk);
+}
+
+/* "Never taken" is a promise: it is not given about what cannot be read. */
+static void test_nothing_is_promised_unread(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("sluice-ledger-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, id, NULL);
+    struct ckptd_move_env env = { .ledger_dir = dir };
+    g_autoptr(GError) error = NULL;
+    gboolean taken;
+
+    g_assert_cmpint(symlink(id, path), ==, 0); /* ELOOP, to root as well */
+    g_assert_false(ckptd_move_in_query(&env, id, print_a, &taken));
+    g_assert_false(ckptd_move_in_forget(&env, id, print_a, &error));
+    g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_IO);
+    g_unlink(path);
+    g_assert_true(ckptd_move_in_query(&env, id, print_a, &taken));
+    g_assert_false(taken);
+    g_assert_true(ckptd_move_in_forget(&env, id, print_a, NULL));
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -327,5 +446,12 @@ int main(int argc, char **argv)
     g_test_add_func("/ledger/old-ones-do-not-count",
                     test_old_ledgers_do_not_count);
     g_test_add_func("/ledger/others-may-not-ask", test_others_may_not_ask);
+    g_test_add_func("/ledger/unreadable-is-not-absent",
+                    test_unreadable_is_not_absent);
+    g_test_add_func("/ledger/a-rotten-step-is-no-step-back",
+                    test_a_rotten_step_is_no_step_back);
+    g_test_add_func("/ledger/an-id-is-used-once", test_an_id_is_used_once);
+    g_test_add_func("/ledger/nothing-is-promised-unread",
+                    test_nothing_is_promised_unread);
     return g_test_run();
 }

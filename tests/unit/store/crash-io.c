@@ -18,6 +18,7 @@
 struct handle {
     guint file;
     unsigned flags;
+    int deny; /* what reading it ends with, 0 = nothing */
 };
 
 struct crash_io {
@@ -29,6 +30,7 @@ struct crash_io {
     GPtrArray *trace;        /* struct crash_op */
     unsigned fail_in;        /* operations until one fails, 0 = never */
     gboolean failed;
+    GHashTable *denied[CRASH_CALL__MAX]; /* path -> errno */
 };
 
 struct crash_replay {
@@ -84,13 +86,25 @@ static guint file_of(struct crash_io *c, int handle)
     return g_array_index(c->handles, struct handle, handle).file;
 }
 
+/* Return: what @call of @path ends with, 0 = nothing in its way. */
+static int denied(struct crash_io *c, enum crash_call call, const char *path)
+{
+    return GPOINTER_TO_INT(g_hash_table_lookup(c->denied[call], path));
+}
+
 static int crash_open(struct ckptd_io *io, const char *path, unsigned flags)
 {
     struct crash_io *c = begin(io);
-    struct handle h = { .flags = flags };
+    struct handle h = { .flags = flags, .deny = denied(c, CRASH_READ, path) };
     gpointer file = g_hash_table_lookup(c->disk.names, path);
     g_autofree char *dir = g_path_get_dirname(path);
 
+    if (denied(c, CRASH_OPEN, path)) {
+        return end(c, -denied(c, CRASH_OPEN, path));
+    }
+    if (file && (flags & CKPTD_IO_NEW)) {
+        return end(c, -EEXIST);
+    }
     if (!file &&
         (!(flags & CKPTD_IO_CREATE) || !crash_disk_has_dir(&c->disk, dir))) {
         return end(c, -ENOENT);
@@ -142,7 +156,11 @@ static ssize_t crash_read(struct ckptd_io *io, int handle, void *buf,
 {
     struct crash_io *c = begin(io);
     const GByteArray *f = crash_disk_file(&c->disk, file_of(c, handle));
+    int deny = g_array_index(c->handles, struct handle, handle).deny;
 
+    if (deny) {
+        return end(c, -deny);
+    }
     len = offset < f->len ? MIN(len, f->len - offset) : 0;
     if (len) {
         memcpy(buf, f->data + offset, len);
@@ -292,6 +310,9 @@ static int crash_list(struct ckptd_io *io, const char *path, GPtrArray *names)
     GHashTableIter iter;
     gpointer name;
 
+    if (denied(c, CRASH_LIST, path)) {
+        return end(c, -denied(c, CRASH_LIST, path));
+    }
     if (!crash_disk_has_dir(&c->disk, path)) {
         return end(c, -ENOENT);
     }
@@ -315,7 +336,12 @@ static int crash_list(struct ckptd_io *io, const char *path, GPtrArray *names)
 struct crash_io *crash_io_new(void)
 {
     struct crash_io *c = g_new0(struct crash_io, 1);
+    unsigned i;
 
+    for (i = 0; i < CRASH_CALL__MAX; i++) {
+        c->denied[i] =
+            g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    }
     c->layer = (struct ckptd_io){
         .open = crash_open,
         .close = crash_close,
@@ -372,6 +398,11 @@ struct crash_io *crash_io_clone(struct crash_io *c)
  */
 void crash_io_free(struct crash_io *c)
 {
+    unsigned i;
+
+    for (i = 0; i < CRASH_CALL__MAX; i++) {
+        g_hash_table_unref(c->denied[i]);
+    }
     crash_disk_clear(&c->start);
     crash_disk_clear(&c->disk);
     g_array_unref(c->handles);
@@ -403,6 +434,21 @@ void crash_io_fail_after(struct crash_io *c, unsigned n_ops)
 {
     c->fail_in = n_ops + 1;
     c->failed = FALSE;
+}
+
+/**
+ * crash_io_deny() - have every call of a kind fail at one path
+ * @c:    the disk
+ * @call: of this kind; reading: of files that are opened from now on
+ * @path: of the file or directory
+ * @err:  errno that it fails with, 0 = it works again
+ *
+ * Context: any.
+ */
+void crash_io_deny(struct crash_io *c, enum crash_call call, const char *path,
+                   int err)
+{
+    g_hash_table_replace(c->denied[call], g_strdup(path), GINT_TO_POINTER(err));
 }
 
 /**

@@ -27,6 +27,16 @@ enum crash_keep {
 };
 
 /**
+ * enum crash_call - what crash_io_deny() can deny
+ */
+enum crash_call {
+    CRASH_OPEN,
+    CRASH_READ,
+    CRASH_LIST,
+    CRASH_CALL__MAX
+};
+
+/**
  * struct crash_promise - what the store had promised at a point of the trace
  */
 struct crash_promise {
@@ -43,6 +53,8 @@ struct crash_io *crash_io_clone(struct crash_io *c);
 void crash_io_free(struct crash_io *c);
 struct ckptd_io *crash_io_layer(struct crash_io *c);
 void crash_io_fail_after(struct crash_io *c, unsigned n_ops);
+void crash_io_deny(struct crash_io *c, enum crash_call call, const char *path,
+                   int err);
 gboolean crash_io_has_failed(struct crash_io *c);
 void crash_io_promise(struct crash_io *c, const struct crash_promise *promise);
 gboolean crash_io_content(struct crash_io *c, const char *path, void *buf,

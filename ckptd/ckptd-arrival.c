@@ -212,10 +212,12 @@ gboolean ckptd_arrival_finish(CkptdArrival *a, const void *slot,
         .origin = TRUE,
     };
 
+    gboolean replaced;
+
     g_assert(epoch > 0);
     return ckptd_io_sync(a->image, error) && write_sums(a, error) &&
            ckptd_store_populate(a->io, a->dir, &a->manifest, NULL, &first,
                                 error) &&
            append_first(a, slot, slot_bytes, generation, error) &&
-           ckptd_io_replace_dir(a->io, a->store_dir, a->dir, error);
+           ckptd_io_replace_dir(a->io, a->store_dir, a->dir, &replaced, error);
 }

@@ -553,6 +553,21 @@ gboolean ckptd_io_make_dir(struct ckptd_io *io, const char *path,
 }
 
 /**
+ * ckptd_io_make_new_dir() - make a directory that is not there
+ * @io:    the layer
+ * @path:  of it; its parent exists
+ * @error: CKPTD_ERROR_EXISTS and others
+ *
+ * Return: TRUE if it is there, and was not before.
+ * Context: any thread.
+ */
+gboolean ckptd_io_make_new_dir(struct ckptd_io *io, const char *path,
+                               GError **error)
+{
+    return check(io->make_dir(io, path), "mkdir", path, error);
+}
+
+/**
  * ckptd_io_sync_dir() - make names in a directory durable
  * @io:    the layer
  * @path:  of the directory
@@ -687,6 +702,8 @@ gboolean ckptd_io_remove_dir(struct ckptd_io *io, const char *path,
  * @path:  of the place
  * @fresh: path of a directory beside it, durable already; afterwards that of
  *         what was in the place before
+ * @ret_replaced: also on failure: whether @path is @fresh now; then it is not
+ *         known whether it stays so when the host crashes
  * @error: where to say why not
  *
  * In one step: at any time @path is the one or the other, whole.
@@ -695,7 +712,8 @@ gboolean ckptd_io_remove_dir(struct ckptd_io *io, const char *path,
  * Context: any thread; blocks.
  */
 gboolean ckptd_io_replace_dir(struct ckptd_io *io, const char *path,
-                              const char *fresh, GError **error)
+                              const char *fresh, gboolean *ret_replaced,
+                              GError **error)
 {
     g_autofree char *parent = g_path_get_dirname(path);
     int ret = io->exchange(io, fresh, path);
@@ -703,6 +721,7 @@ gboolean ckptd_io_replace_dir(struct ckptd_io *io, const char *path,
     if (ret == -ENOENT) {
         ret = io->rename(io, fresh, path);
     }
+    *ret_replaced = ret >= 0;
     return check(ret, "rename", fresh, error) &&
            ckptd_io_sync_dir(io, parent, error);
 }

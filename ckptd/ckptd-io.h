@@ -82,12 +82,15 @@ int ckptd_io_fd(CkptdFile *f);
 
 gboolean ckptd_io_make_dir(struct ckptd_io *io, const char *path,
                            GError **error);
+gboolean ckptd_io_make_new_dir(struct ckptd_io *io, const char *path,
+                               GError **error);
 gboolean ckptd_io_sync_dir(struct ckptd_io *io, const char *path,
                            GError **error);
 gboolean ckptd_io_remove_dir(struct ckptd_io *io, const char *path,
                              GError **error);
 gboolean ckptd_io_replace_dir(struct ckptd_io *io, const char *path,
-                              const char *fresh, GError **error);
+                              const char *fresh, gboolean *ret_replaced,
+                              GError **error);
 gboolean ckptd_io_rename(struct ckptd_io *io, const char *dir, const char *from,
                          const char *to, GError **error);
 gboolean ckptd_io_link(struct ckptd_io *io, const char *from, const char *dir,

@@ -30,6 +30,8 @@
 #define UNFINISHED    "+"    /* begins names that no label has */
 #define FRESH_STORE   ".new" /* one that is being put together, or given up */
 
+#define UNCHANGED     "nothing was changed: "
+
 #define PAGE          CKPTD_FORMAT_PAGE_BYTES
 /* So much waits for the disk at most: whoever gives up waits for it, and so do
  * the guest's own appends. */
@@ -459,7 +461,8 @@ static gboolean build(struct ckptd_io *io, const char *label_dir,
  * @generation: at least; the label's own if that is greater
  * @error:      CKPTD_ERROR_NOT_FOUND, _DAMAGED, _MISMATCH, _IO
  *
- * Return: TRUE if it is durable; otherwise all is as it was.
+ * Return: TRUE if it is durable; otherwise the message says whether all is as
+ * it was.
  * Context: any thread; nobody has the store open.
  */
 gboolean ckptd_label_branch(struct ckptd_io *io, const char *label_dir,
@@ -469,16 +472,19 @@ gboolean ckptd_label_branch(struct ckptd_io *io, const char *label_dir,
                             GError **error)
 {
     g_autofree char *fresh = g_strconcat(store_dir, FRESH_STORE, NULL);
+    g_autoptr(GError) left = NULL;
     struct ckptd_manifest m;
     struct ckptd_label label;
+    gboolean replaced;
 
     if (!ckptd_label_load(io, label_dir, &label, error)) {
+        g_prefix_error(error, UNCHANGED);
         return FALSE;
     }
     if (manifest->ram_bytes != label.manifest.ram_bytes) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_MISMATCH,
-                    "%s is of a guest with %" G_GUINT64_FORMAT
-                    " bytes of RAM, not %" G_GUINT64_FORMAT,
+                    UNCHANGED "%s is of a guest with %" G_GUINT64_FORMAT
+                              " bytes of RAM, not %" G_GUINT64_FORMAT,
                     label_dir, label.manifest.ram_bytes, manifest->ram_bytes);
         return FALSE;
     }
@@ -489,8 +495,19 @@ gboolean ckptd_label_branch(struct ckptd_io *io, const char *label_dir,
         !build(io, label_dir, fresh, &m, &label, why,
                MAX(generation, label.generation), error)) {
         ckptd_io_remove_dir(io, fresh, NULL);
+        g_prefix_error(error, UNCHANGED);
         return FALSE;
     }
-    return ckptd_io_replace_dir(io, store_dir, fresh, error) &&
-           ckptd_io_remove_dir(io, fresh, error);
+    if (!ckptd_io_replace_dir(io, store_dir, fresh, &replaced, error)) {
+        g_prefix_error(error, "%s",
+                       replaced ? "the store begins with it now, but a crash "
+                                  "of the host may undo that: "
+                                : UNCHANGED);
+        return FALSE;
+    }
+    /* What is left of the other one ckptd_label_tidy() removes. */
+    if (!ckptd_io_remove_dir(io, fresh, &left)) {
+        g_warning("%s", left->message);
+    }
+    return TRUE;
 }

@@ -14,10 +14,12 @@
  *   3 meta pages: the base image is the store's own, durable
  *   4 the other names are removed
  *
- * A crash before 3 leaves a store that does not look at its base image.
+ * A crash before 3 leaves a store that does not look at its base image; one
+ * before 4 leaves names that ckptd_origin_tidy() removes.
  */
 #include "ckptd/ckptd-origin.h"
 
+#include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-store-internal.h"
 #include "ckptd/ckptd-sum.h"
 
@@ -100,6 +102,32 @@ gboolean ckptd_origin_fill(const struct ckptd_fold_config *config,
         return FALSE;
     }
     *ret_bytes += sums_bytes;
-    return ckptd_io_unlink(c->io, c->dir, CKPTD_STORE_ORIGIN_FILE, error) &&
-           ckptd_io_unlink(c->io, c->dir, CKPTD_STORE_ORIGIN_SUMS_FILE, error);
+    return ckptd_origin_tidy(c->io, c->dir, error);
+}
+
+/**
+ * ckptd_origin_tidy() - the base image is the store's own: no other is needed
+ * @io:    the layer
+ * @dir:   of the store
+ * @error: CKPTD_ERROR_IO: they go on taking room
+ *
+ * Return: TRUE when the other names are gone, or were not there.
+ * Context: any thread that has the store's lock.
+ */
+gboolean ckptd_origin_tidy(struct ckptd_io *io, const char *dir, GError **error)
+{
+    static const char *const names[] = { CKPTD_STORE_ORIGIN_FILE,
+                                         CKPTD_STORE_ORIGIN_SUMS_FILE };
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GError) local = NULL;
+
+        if (!ckptd_io_unlink(io, dir, names[i], &local) &&
+            !ckptd_lookup_is_absence(local)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    return TRUE;
 }

@@ -7,6 +7,8 @@
 
 #include "ckptd/ckptd-fold.h"
 
+gboolean ckptd_origin_tidy(struct ckptd_io *io, const char *dir,
+                           GError **error);
 gboolean ckptd_origin_fill(const struct ckptd_fold_config *config,
                            uint64_t *ret_bytes, GError **error);
 

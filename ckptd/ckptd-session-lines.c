@@ -175,7 +175,7 @@ void ckptd_session_lines_close_store(CkptdSession *s)
  * @s: the session, without a QEMU
  * @label_dir: of the label
  * @generation: least that the store had, as far as is known elsewhere
- * @error: set on failure; the store is as it was then
+ * @error: set on failure; says whether the store is as it was
  *
  * A store that is damaged is left as well: that is what an operator may want
  * to step back from.
@@ -197,7 +197,6 @@ gboolean ckptd_session_lines_roll_back(CkptdSession *s, const char *label_dir,
     if (!ckptd_label_branch(ckptd_io_system(), label_dir, s->config.store_dir,
                             &s->config.manifest, CKPT_LINE_ROLLBACK, generation,
                             error)) {
-        g_prefix_error(error, "nothing was changed: ");
         return FALSE;
     }
     g_mutex_lock(&s->lock);

@@ -42,6 +42,8 @@ CkptdSnapshot *ckptd_store_snapshot(CkptdStore *s, GError **error)
 
     ckptd_store_parts(s, &parts);
     records = ckptd_log_hold(parts.log);
+    /* Only now: a fold that ended before may have moved the base image. */
+    ckptd_store_parts(s, &parts);
     if (!records->len) {
         ckptd_log_let_go(parts.log, records);
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND,

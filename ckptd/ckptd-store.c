@@ -19,6 +19,7 @@
 #include "ckptd/ckptd-fold.h"
 #include "ckptd/ckptd-index.h"
 #include "ckptd/ckptd-manifest.h"
+#include "ckptd/ckptd-origin.h"
 #include "ckptd/ckptd-store-internal.h"
 
 #define SEGMENT_MIN_BYTES      (64u << 10)
@@ -275,6 +276,16 @@ static CkptdFile *open_sized(CkptdStore *s, const char *name, unsigned flags,
     return g_steal_pointer(&f);
 }
 
+/* A crash may have come before they were removed. */
+static void tidy_origin(CkptdStore *s)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!ckptd_origin_tidy(s->io, s->dir, &error)) {
+        g_warning("%s", error->message);
+    }
+}
+
 static gboolean open_base(CkptdStore *s, GError **error)
 {
     uint64_t ram_bytes = s->manifest.ram_bytes;
@@ -287,6 +298,9 @@ static gboolean open_base(CkptdStore *s, GError **error)
                                    sums_bytes, error)
                       : NULL;
     ckptd_meta_get(s->meta, &meta);
+    if (s->sums && !meta.origin) {
+        tidy_origin(s);
+    }
     if (!s->sums || !meta.origin) {
         return s->sums != NULL;
     }

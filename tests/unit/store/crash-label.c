@@ -284,6 +284,37 @@ static void check_rolled_back(struct fixture *f, struct crash_io *c,
     check_store(f, c, STORE_DIR, s, new_line ? &f->named : &f->last);
 }
 
+/* What a rollback that fails says of the store is so. */
+static void test_rollback_tells(struct fixture *f,
+                                gconstpointer opaque G_GNUC_UNUSED)
+{
+    unsigned n, n_exchanged = 0;
+    gboolean failed = TRUE;
+
+    for (n = 0; failed; n++) {
+        struct crash_io *c = crash_io_clone(f->disk);
+        g_autoptr(GError) error = NULL;
+        gboolean exchanged, ok;
+        CkptdStore *s;
+
+        crash_io_fail_after(c, n);
+        ok = roll_back(f, c, &error);
+        failed = crash_io_has_failed(c);
+        crash_io_fail_after(c, G_MAXUINT - 1);
+        s = open_store(c, STORE_DIR);
+        exchanged = ckptd_store_line(s) == CKPT_LINE_ROLLBACK;
+        if (error) {
+            g_assert_cmpint(strstr(error->message, "nothing was changed") ==
+                                NULL,
+                            ==, exchanged);
+        }
+        n_exchanged += !ok && exchanged;
+        ckptd_store_close(s);
+        crash_io_free(c);
+    }
+    g_assert_cmpuint(n_exchanged, >, 0);
+}
+
 static void test_rollback(struct fixture *f, gconstpointer opaque G_GNUC_UNUSED)
 {
     crash_everywhere(f, roll_back, check_rolled_back);
@@ -490,6 +521,7 @@ int main(int argc, char **argv)
     mallopt(M_MMAP_THRESHOLD, 256 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     ADD("/label/crash/rollback", test_rollback);
+    ADD("/label/crash/rollback-tells", test_rollback_tells);
     ADD("/label/crash/fork", test_fork);
     ADD("/label/crash/write", test_write);
     ADD("/label/crash/remove", test_remove);

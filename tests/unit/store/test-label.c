@@ -7,7 +7,11 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
+#include "ckptd/ckptd-fold.h"
 #include "ckptd/ckptd-label.h"
+#include "ckptd/ckptd-log-internal.h"
+#include "ckptd/ckptd-origin.h"
+#include "ckptd/ckptd-store-internal.h"
 #include "tests/unit/store/store-fixture.h"
 
 #define RAM_PAGES 256
@@ -327,6 +331,148 @@ static void test_unfinished(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
     g_assert_error(error, CKPTD_ERROR, CKPTD_ERROR_EXISTS);
 }
 
+/* --- an image that is elsewhere first -------------------------------------- */
+
+static CkptdFile *open_file(const char *dir, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    CkptdFile *file =
+        ckptd_io_open(ckptd_io_system(), dir, name, CKPTD_IO_WRITE, &error);
+
+    g_assert_no_error(error);
+    return file;
+}
+
+/* A crash may come between the meta pages and the end of the other names. */
+static void test_leftover(struct fixture *f, gconstpointer d G_GNUC_UNUSED)
+{
+    static const char *const names[] = { "origin", "origin.sums" };
+    CkptdStore *s = branch(f, f->branch_dir, CKPT_LINE_FORK, 0);
+    g_autoptr(GError) error = NULL;
+    struct store_guest g;
+    guint i;
+
+    store_guest_init(&g, RAM_PAGES, 3);
+    memcpy(g.ram, f->ram, RAM_PAGES * PAGE);
+    g.epoch = f->epoch;
+    g_assert_true(ckptd_store_begin_generation(s, &g.generation, &error));
+    for (i = 0; i < 60; i++) { /* more than its first segment holds */
+        store_append(s, &g, 40);
+    }
+    g_assert_true(ckptd_store_fold(s, &error));
+    ckptd_store_close(s);
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(f->branch_dir, names[i], NULL);
+
+        g_assert_cmpint(access(path, F_OK), !=, 0);
+        g_assert_true(g_file_set_contents(path, "large", -1, NULL));
+    }
+    s = ckptd_store_open_full(f->branch_dir, &store_small, ckptd_io_system(),
+                              &error);
+    g_assert_no_error(error);
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(f->branch_dir, names[i], NULL);
+
+        g_assert_cmpint(access(path, F_OK), !=, 0);
+    }
+    check_ram(f, s, g.ram);
+    ckptd_store_close(s);
+    store_guest_clear(&g);
+}
+
+struct taking {
+    CkptdStore *store;
+    CkptdSnapshot *snapshot;
+    gint tid; /* atomic; 0: has not begun */
+};
+
+static gpointer take_snapshot(gpointer opaque)
+{
+    struct taking *t = opaque;
+
+    g_atomic_int_set(&t->tid, gettid());
+    t->snapshot = ckptd_store_snapshot(t->store, NULL);
+    return NULL;
+}
+
+static void wait_asleep(struct taking *t)
+{
+    char state = 'R';
+
+    while (state != 'S') {
+        g_autofree char *path =
+            g_strdup_printf("/proc/self/task/%d/stat", t->tid);
+        g_autofree char *stat = NULL;
+
+        if (g_atomic_int_get(&t->tid) &&
+            g_file_get_contents(path, &stat, NULL, NULL)) {
+            state = strrchr(stat, ')')[2];
+        }
+        g_thread_yield();
+    }
+}
+
+/* The first half of a store's first fold: its base image becomes its own. */
+static void fill_base(struct fixture *f, CkptdLog *log)
+{
+    g_autoptr(CkptdFile) base = open_file(f->branch_dir, "base");
+    g_autoptr(CkptdFile) sums = open_file(f->branch_dir, "base.sums");
+    g_autoptr(CkptdFile) origin = open_file(f->branch_dir, "origin");
+    g_autoptr(CkptdFile) origin_sums = open_file(f->branch_dir, "origin.sums");
+    struct ckptd_fold_config config = {
+        .log = log,
+        .meta = log->config.meta,
+        .base = base,
+        .sums = sums,
+        .origin = origin,
+        .origin_sums = origin_sums,
+        .io = ckptd_io_system(),
+        .dir = f->branch_dir,
+        .ram_pages = RAM_PAGES,
+    };
+    g_autofree uint8_t *rot = g_malloc0(RAM_PAGES * PAGE);
+    g_autoptr(GError) error = NULL;
+    uint64_t bytes = 0;
+
+    ckptd_origin_fill(&config, &bytes, &error);
+    g_assert_no_error(error);
+    /* Whoever still looks at the origin finds nothing whole. */
+    g_assert_true(ckptd_io_write(origin, rot, RAM_PAGES * PAGE, 0, &error));
+}
+
+static gboolean ignore_page(uint64_t page G_GNUC_UNUSED,
+                            const uint8_t *data G_GNUC_UNUSED,
+                            uint64_t sum G_GNUC_UNUSED,
+                            gpointer opaque G_GNUC_UNUSED,
+                            GError **error G_GNUC_UNUSED)
+{
+    return TRUE;
+}
+
+/* A fold that ends while somebody begins to take a snapshot. */
+static void test_snapshot_while_filled(struct fixture *f,
+                                       gconstpointer d G_GNUC_UNUSED)
+{
+    CkptdStore *s = branch(f, f->branch_dir, CKPT_LINE_FORK, 0);
+    struct taking t = { .store = s };
+    struct ckptd_store_parts parts;
+    g_autoptr(GError) error = NULL;
+    GThread *thread;
+
+    ckptd_store_parts(s, &parts);
+    g_mutex_lock(&parts.log->lock);
+    thread = g_thread_new("snapshot", take_snapshot, &t);
+    wait_asleep(&t);
+    fill_base(f, parts.log);
+    g_mutex_unlock(&parts.log->lock);
+    g_thread_join(thread);
+    g_assert_nonnull(t.snapshot);
+    ckptd_snapshot_read_pages(t.snapshot, ignore_page, NULL, &error);
+    g_assert_no_error(error);
+    ckptd_snapshot_free(t.snapshot);
+    ckptd_store_close(s);
+}
+
 static void test_names(void)
 {
     static const char *const bad[] = {
@@ -358,6 +504,8 @@ int main(int argc, char **argv)
     ADD("/label/rollback", test_rollback);
     ADD("/label/damage", test_damage);
     ADD("/label/unfinished", test_unfinished);
+    ADD("/label/leftover", test_leftover);
+    ADD("/label/snapshot-while-filled", test_snapshot_while_filled);
     g_test_add_func("/label/names", test_names);
     return g_test_run();
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ckptd/ckptd-guest-dir.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
 #include "ckptd/ckptd-tap.h"
@@ -221,6 +222,21 @@ gboolean ckptd_guest_readdress(const CkptdGuest *g, GError **error)
 }
 
 /**
+ * ckptd_guest_new_dir() - make a guest's directory, which nobody else may have
+ * @g: without any files
+ * @error: CKPTD_ERROR_EXISTS: there is one already
+ *
+ * Return: TRUE when it is there, new, and ours alone.
+ */
+gboolean ckptd_guest_new_dir(const CkptdGuest *g, GError **error)
+{
+    g_autofree char *guests = g_path_get_dirname(g->state_dir);
+
+    return ckptd_paths_make_dir(guests, error) &&
+           ckptd_guest_dir_make(ckptd_io_system(), g->state_dir, error);
+}
+
+/**
  * ckptd_guest_create() - make a new guest's files
  * @paths: of the daemon
  * @spec: taken over on success
@@ -234,11 +250,12 @@ CkptdGuest *ckptd_guest_create(const struct ckptd_paths *paths,
     g_autoptr(CkptdGuest) g = ckptd_guest_alloc(paths, spec->name);
     g_autofree char *conf = ckptd_guest_file(g, "guest.conf");
 
-    if (!ckptd_paths_make_dir(g->state_dir, error)) {
+    if (!ckptd_guest_new_dir(g, error)) {
         return NULL;
     }
     g->spec = spec;
-    if (!make_bundle(g, error) || !ckptd_spec_save(spec, conf, error)) {
+    if (!make_bundle(g, error) || !ckptd_spec_save(spec, conf, error) ||
+        !ckptd_guest_dir_keep(ckptd_io_system(), g->state_dir, error)) {
         g->spec = NULL;
         ckptd_guest_remove_tree(g->state_dir, NULL);
         return NULL;

@@ -348,6 +348,7 @@ char *ckptd_guest_engine_path(const CkptdGuest *g);
 char *ckptd_guest_runtime_file(const CkptdGuest *g, const char *name);
 CkptdGuest *ckptd_guest_alloc(const struct ckptd_paths *paths,
                               const char *name);
+gboolean ckptd_guest_new_dir(const CkptdGuest *g, GError **error);
 gboolean ckptd_guest_remove_tree(const char *path, GError **error);
 
 #endif

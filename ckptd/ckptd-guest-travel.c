@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ckptd/ckptd-forward.h"
+#include "ckptd/ckptd-guest-dir.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-launch.h"
 #include "ckptd/ckptd-lookup.h"
@@ -475,7 +476,7 @@ CkptdGuest *ckptd_guest_travel_arrive(const struct ckptd_paths *paths,
     g_autofree char *marker = ckptd_guest_file(g, ARRIVING_FILE);
     g_autofree char *conf = ckptd_guest_file(g, "guest.conf");
 
-    if (!ckptd_paths_make_dir(g->state_dir, error)) {
+    if (!ckptd_guest_new_dir(g, error)) {
         return NULL;
     }
     if (!g_file_set_contents_full(marker, offer->id, -1,
@@ -501,7 +502,8 @@ CkptdGuest *ckptd_guest_travel_arrive(const struct ckptd_paths *paths,
         ckptd_guest_remove_tree(g->state_dir, NULL);
         return NULL;
     }
-    if (!choose_bridge(g, paths, offer, host, address, error)) {
+    if (!choose_bridge(g, paths, offer, host, address, error) ||
+        !ckptd_guest_dir_keep(ckptd_io_system(), g->state_dir, error)) {
         ckptd_guest_remove_tree(g->state_dir, NULL);
         return NULL;
     }

@@ -35,6 +35,7 @@ enum ckptd_in_phase {
  *
  * Of the thread of the link alone, but what follows @lock.
  * @print:  of the other host's certificate
+ * @unsynced: files of which something came since they were synced, bits
  * @load:   of the guest, when it is whole
  * @tap_fd: a copy of its interface's descriptor, or -1
  * @inject: a socket that sends to the guest's side of the interface, or -1
@@ -53,6 +54,7 @@ struct ckptd_move_in {
     struct ckptd_peer_offer offer;
     CkptdLedger *ledger;
     CkptdImage *image;
+    guint unsynced;
     struct ckptd_peer_last last;
     struct ckptd_landing_load load;
     int tap_fd;

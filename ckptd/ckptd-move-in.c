@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ckptd/ckptd-guest-dir.h"
 #include "ckptd/ckptd-guest-internal.h"
 #include "ckptd/ckptd-lookup.h"
 #include "ckptd/ckptd-main-call.h"
@@ -69,33 +70,39 @@ static void say_step(const CkptdMoveIn *in, const char *step)
 
 /* --- messages ------------------------------------------------------------- */
 
+static const char *const file_names[] = {
+    [CKPTD_PEER_FILE_BUNDLE] = "bundle",
+    [CKPTD_PEER_FILE_LOG] = "console.log",
+};
+
 static gboolean take_file(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
                           GError **error)
 {
-    static const char *const names[] = {
-        [CKPTD_PEER_FILE_BUNDLE] = "bundle",
-        [CKPTD_PEER_FILE_LOG] = "console.log",
-    };
     struct ckptd_peer_chunk_view chunk;
-    g_autofree char *path = NULL;
-    gboolean ok;
-    int fd;
 
     if (!ckptd_peer_check_chunk(msg, FILE_MAX, &chunk, error)) {
         return FALSE;
     }
-    path = ckptd_guest_file(in->guest, names[chunk.which]);
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    ok = fd >= 0 && pwrite(fd, chunk.data, chunk.len_bytes, chunk.offset) ==
-                        chunk.len_bytes;
-    if (!ok) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", path,
-                    g_strerror(errno));
+    in->unsynced |= 1u << chunk.which;
+    return ckptd_guest_dir_put(ckptd_io_system(), in->guest->state_dir,
+                               file_names[chunk.which], chunk.data,
+                               chunk.len_bytes, chunk.offset, error);
+}
+
+/* What a DONE speaks for is durable. */
+static gboolean sync_files(CkptdMoveIn *in, GError **error)
+{
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(file_names); i++) {
+        if ((in->unsynced & (1u << i)) &&
+            !ckptd_guest_dir_sync(ckptd_io_system(), in->guest->state_dir,
+                                  file_names[i], error)) {
+            return FALSE;
+        }
     }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
+    in->unsynced = 0;
+    return TRUE;
 }
 
 static gboolean take_pages(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
@@ -161,6 +168,7 @@ static gboolean seal(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
 
     return dict &&
            ckptd_peer_get(dict, "next_seq", "t", &in->load.next_seq, error) &&
+           sync_files(in, error) &&
            ckptd_landing_ready(in->guest->session, &in->load, error) &&
            ckptd_move_in_advance(in, CKPTD_IN_READY, error);
 }
@@ -276,11 +284,15 @@ static gboolean dispatch(CkptdMoveIn *in, const struct ckptd_peer_msg *msg,
     case CKPTD_PEER_FILE:
         return take_file(in, msg, error);
     case CKPTD_PEER_LAUNCH:
-        return done(in, "launched", ckptd_move_in_launch(in, error), error);
+        return done(in, "launched",
+                    sync_files(in, error) && ckptd_move_in_launch(in, error),
+                    error);
     case CKPTD_PEER_PAGES:
         return take_pages(in, msg, error);
     case CKPTD_PEER_ROUND:
-        return done(in, "synced", ckptd_image_sync(in->image, error), error);
+        return done(in, "synced",
+                    ckptd_image_sync(in->image, error) && sync_files(in, error),
+                    error);
     case CKPTD_PEER_LAST:
         return take_last(in, msg, error);
     case CKPTD_PEER_HOLD:

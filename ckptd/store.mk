@@ -5,7 +5,7 @@
 # STORE_OBJS   link these; needs $(STORE_LIBS)
 # bench-store  durable appends a second, on the disk that holds $(B)
 
-STORE_SRCS := $(addprefix ckptd/ckptd-,error.c lookup.c sum.c io.c io-later.c meta.c manifest.c \
+STORE_SRCS := $(addprefix ckptd/ckptd-,error.c lookup.c guest-dir.c sum.c io.c io-later.c meta.c manifest.c \
 	segment.c record.c recover.c log.c log-segments.c log-fold.c \
 	index.c fold.c store.c snapshot.c \
 	label.c arrival.c moved.c origin.c image.c \

@@ -72,7 +72,7 @@ CkptdImage *ckptd_image_begin(const char *dir,
     image->ram_pages = manifest->ram_bytes / PAGE;
     image->table = g_new0(le64, image->ram_pages);
     image->last = g_tree_new_full(by_page, NULL, g_free, g_free);
-    if (!ckptd_io_make_new_dir(image->io, dir, error) ||
+    if (!ckptd_io_make_dir(image->io, dir, error) ||
         !ckptd_store_populate(image->io, dir, manifest, NULL,
                               &(struct ckptd_meta_state){ 0 }, error) ||
         !(image->base = ckptd_io_open(image->io, dir, CKPTD_STORE_BASE_FILE,

@@ -557,6 +557,30 @@ static void test_out_of_order_pieces(void)
     end();
 }
 
+/* Whoever knows the ports and not the numbers can do nothing. */
+static void test_forged(void)
+{
+    char data[30];
+
+    established();
+    /* A window that is shut, far ahead and far behind. */
+    SCRIPT("< A 90000000 ack 1 win 0; > A 1 ack 101;"
+           "< PA 4000000000+10 ack 1 win 0; > A 1 ack 101");
+    write_all(2920);
+    SCRIPT("> A 1+1460 ack 101; > A 1461+1460 ack 101; "
+           /* An acknowledgement from afar, and of what was never sent. */
+           "< A 90000000 ack 2921; > A 2921 ack 101;"
+           "< PA 101+10 ack 5000; > A 2921 ack 101;"
+           /* None: Linux does not answer. */
+           "< P 101+10; < F 101; -60; < S 90000000; > A 2921 ack 101;"
+           "< RA 90000000 ack 2921; -60; < A 101 ack 1;"
+           ".500");
+    g_assert_cmpuint(script_drain(), >=, 1460);
+    SCRIPT("< A 101 ack 2921; < PA 101+10 ack 2921; > A 2921 ack 111; -2000");
+    g_assert_cmpint(CALL(io_sys_read, fd, P(data), sizeof(data)), ==, 10);
+    end();
+}
+
 /* They wait for as long as the connection lives. */
 static void test_out_of_order_waits(void)
 {
@@ -597,6 +621,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/tcp/icmp/path-mtu", test_path_mtu);
     g_test_add_func("/libc/tcp/out-of-order/pieces", test_out_of_order_pieces);
     g_test_add_func("/libc/tcp/out-of-order/waits", test_out_of_order_waits);
+    g_test_add_func("/libc/tcp/forged", test_forged);
     g_test_add_func("/libc/tcp/arp/after-idle", test_arp_after_idle);
     g_test_add_func("/libc/tcp/arp/many", test_arp_many);
     g_test_add_func("/libc/tcp/arp/nobody", test_arp_nobody);

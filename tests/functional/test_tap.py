@@ -384,8 +384,8 @@ class Wire(TapTest):
 
     def test_reordering_and_kills(self):
         """Frames that overtake each other, and kills."""
-        self.clients.ip("address", "del", f"{CLIENTS}/24", "dev", "eth0")
-        relay = Relay(self.network, self.clients, f"{CLIENTS}/24", self.seed)
+        relay = Relay(self.network, self.clients, f"{CLIENTS}/24")
+        relay.set(self.seed, late=0.05)
         try:
             self.kill_under_load(5)
         finally:

@@ -86,6 +86,22 @@ def arp_of(frame):
             socket.inet_ntoa(fields[8]))
 
 
+TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK = 0x01, 0x02, 0x04, 0x10
+
+
+def tcp_flags(frame):
+    """Flags of an IPv4 TCP frame; None of any other."""
+    if len(frame) < 54 or frame[12:14] != b"\x08\0" or \
+            frame[23] != socket.IPPROTO_TCP:
+        return None
+    return frame[14 + (frame[14] & 15) * 4 + 13]
+
+
+def tcp_ports(frame):
+    """(source, destination) of an IPv4 TCP frame."""
+    return struct.unpack_from("!HH", frame, 14 + (frame[14] & 15) * 4)
+
+
 def gratuitous(frames, since_ns=0):
     """{(mac, address)} that announced themselves."""
     found = set()

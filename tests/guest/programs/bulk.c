@@ -8,7 +8,9 @@
  *                closes, whatever the client does
  *  sink MS       the server reads to the end, with a pause after each 16 KiB,
  *                says "bytes wrong", and closes
- *  both N        both at once: it ends its direction after N bytes
+ *  both N        N bytes come, while and after which it is a sink
+ *  half N        N bytes come, and the end; then the server reads to the end
+ *  halves        how many of these have ended, "count bytes wrong" in all
  *
  * Byte i of a direction is i * 7 >> 3; how many were others is counted.
  * usage: bulk PORT
@@ -33,6 +35,10 @@ struct job {
     long pause_ms;
     long got, wrong;
 };
+
+/* Of all "half". */
+static pthread_mutex_t halves_lock = PTHREAD_MUTEX_INITIALIZER;
+static long halves, halves_got, halves_wrong;
 
 static void pause_for(long ms)
 {
@@ -97,6 +103,25 @@ static void both(struct job *job)
     dprintf(job->fd, "%ld %ld\n", job->got, job->wrong);
 }
 
+static void half(struct job *job)
+{
+    source(job);
+    shutdown(job->fd, SHUT_WR);
+    sink(job);
+    pthread_mutex_lock(&halves_lock);
+    halves++;
+    halves_got += job->got;
+    halves_wrong += job->wrong;
+    pthread_mutex_unlock(&halves_lock);
+}
+
+static void report_halves(int fd)
+{
+    pthread_mutex_lock(&halves_lock);
+    dprintf(fd, "%ld %ld %ld\n", halves, halves_got, halves_wrong);
+    pthread_mutex_unlock(&halves_lock);
+}
+
 /* A line, a byte at a time: what follows it is data. */
 static void line_read(int fd, char *line, size_t size)
 {
@@ -122,6 +147,10 @@ static void *serve(void *arg)
         dprintf(job.fd, "%ld %ld\n", job.got, job.wrong);
     } else if (sscanf(line, "both %ld", &job.bytes) == 1) {
         both(&job);
+    } else if (sscanf(line, "half %ld", &job.bytes) == 1) {
+        half(&job);
+    } else if (!strcmp(line, "halves")) {
+        report_halves(job.fd);
     }
     close(job.fd);
     return NULL;

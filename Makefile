@@ -141,6 +141,7 @@ SUITES ?= abi style unit crash qtest libc-linux guest functional \
 RESULTS := $(B)/results
 # What the counts of the sanitized build are told apart by.
 SUITE_SUFFIX :=
+REPEATS := $(if $(SUITE_SUFFIX),--repeats)
 # All starters and both ways to move, with what dies there; short.
 SANITIZED_TESTS ?= $(addprefix tests/functional/,test_kills.py \
 	test_by_hand.py:OneCommandLine \
@@ -152,7 +153,10 @@ ifeq ($(CHECK_SANITIZED),1)
 CHECKS := sanitized
 SUMS := unit-asan functional-asan
 endif
-RUN_SUITE := $(if $(filter 1,$(V)),V=1 )scripts/run-suite --results $(RESULTS)
+# Who names the tests to run does not run all that are planned.
+PLAN = $(if $(filter-out $(SANITIZED_TESTS),$(TESTS)),,--plan tests/plan)
+RUN_SUITE = $(if $(filter 1,$(V)),V=1 )scripts/run-suite --results $(RESULTS) \
+	$(PLAN)
 
 .PHONY: check check-sanitized $(SUITES:%=check-%)
 
@@ -163,18 +167,22 @@ check: check-run ## run every suite, then print the sum over all of them
 # make would still say that it failed. A suite that cannot be built counts as
 # a failure, the others still run.
 SUM = scripts/run-suite --results $(RESULTS) --sum $(SUITES) $(SUMS)
-.PHONY: check-run sum-command
+.PHONY: check-run plan sum-command
 check-run:
 	$(Q)rm -rf $(RESULTS)
 	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) all || :
 	+$(Q)for s in $(SUITES) $(CHECKS); do \
 		$(MAKE) --no-print-directory check-$$s || :; done
 
+plan: ## note how many tests each suite has, after `make check`
+	$(Q)scripts/run-suite --results $(RESULTS) \
+		--write-plan tests/plan $(SUITES) $(SUMS)
+
 sum-command:
 	@echo '$(SUM)'
 
 check-unit: $(CHECK_UNIT) $(CHECK_UNIT_DEPS) ## unit tests: no network, no root
-	$(Q)$(RUN_SUITE) unit$(SUITE_SUFFIX) --each $(CHECK_UNIT)
+	$(Q)$(RUN_SUITE) $(REPEATS) unit$(SUITE_SUFFIX) --each $(CHECK_UNIT)
 
 check-crash: $(CHECK_CRASH) $(CHECK_CRASH_DEPS) ## every sync point of the store
 	$(Q)$(RUN_SUITE) crash --each $(CHECK_CRASH)
@@ -190,7 +198,7 @@ check-guest: $(CHECK_GUEST_DEPS) ## test programs inside the guest
 	$(Q)$(RUN_SUITE) guest $(CHECK_GUEST)
 
 check-functional: all $(CHECK_FUNCTIONAL_DEPS) ## whole system, kills included
-	$(Q)$(RUN_SUITE) functional$(SUITE_SUFFIX) $(CHECK_FUNCTIONAL)
+	$(Q)$(RUN_SUITE) $(REPEATS) functional$(SUITE_SUFFIX) $(CHECK_FUNCTIONAL)
 
 check-matrix: all $(CHECK_FUNCTIONAL_DEPS) ## every pair of network, starter, fault
 	$(Q)$(RUN_SUITE) matrix $(CHECK_MATRIX)
@@ -199,16 +207,16 @@ check-install: all $(CHECK_INSTALL_DEPS) ## an outsider's test, installed tree
 	$(Q)$(RUN_SUITE) install $(CHECK_INSTALL)
 
 check-kvm: all $(CHECK_KVM_DEPS) ## the same on real KVM, in a virtual host
-	$(Q)$(RUN_SUITE) kvm $(CHECK_KVM)
+	$(Q)$(RUN_SUITE) --repeats kvm $(CHECK_KVM)
 
 check-hosts: all $(CHECK_HOSTS_DEPS) ## two hosts with kernels of their own
 	$(Q)$(RUN_SUITE) hosts $(CHECK_HOSTS)
 
 check-abi: ## contract headers compile alone and keep their layout
-	$(Q)$(RUN_SUITE) abi scripts/check-abi '$(HOST_CC)'
+	$(Q)$(RUN_SUITE) --files abi scripts/check-abi '$(HOST_CC)'
 
 check-style: $(CHECK_STYLE_DEPS) ## formatting, lengths, the patch series
-	$(Q)$(RUN_SUITE) style scripts/check-style $(QEMU_TREE)
+	$(Q)$(RUN_SUITE) --files style scripts/check-style $(QEMU_TREE)
 
 check-sanitized: ## unit tests and some functional ones under ASan and UBSan
 	+$(Q)for s in unit functional; do \

@@ -34,9 +34,9 @@ class CtlError(Exception):
         self.status, self.text = status, text
 
 
-def free_port():
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as sock:
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of the loopback that nobody has now: of TCP, or of UDP."""
+    with socket.socket(type=kind) as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 

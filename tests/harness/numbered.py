@@ -26,18 +26,24 @@ def last_number(found):
 
 
 def check_order(found, allow_doubled):
-    """Every number from 0, in order; doubles only where a kill was.
+    """Every number from 0, in order.  Of each kill the last frame before it
+    may come again right behind itself (R1), and no other.
 
     Return: how many there are.
     """
     expected, doubled = 0, 0
+    again = False
     for _, number, _, _ in found:
         if number < expected:
+            assert number == expected - 1 and not again, \
+                f"frame {number} came again behind {expected - 1}"
             doubled += 1
+            again = True
             continue
         assert number == expected, \
             f"frame {expected} is missing before {number}"
         expected += 1
+        again = False
     assert doubled <= allow_doubled, f"{doubled} frames came twice"
     return expected
 

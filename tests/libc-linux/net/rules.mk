@@ -6,7 +6,7 @@
 net-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(addprefix $(B)/guest-programs/,echo-epoll-$c sluice-frames-$c \
 	sluice-commit-$c sluice-lines-$c)) \
-	$(B)/guest-programs/bulk-musl
+	$(B)/guest-programs/bulk-musl $(B)/guest-programs/udp-echo-musl
 net-tests_PROGRAMS += $(foreach c,musl glibc,$(B)/guest-programs/endings-$c)
 
 # Longer than the pattern for programs without libsluice: it wins.

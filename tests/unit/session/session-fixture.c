@@ -363,12 +363,26 @@ void fill_slot(struct fixture *f, uint32_t slot, uint64_t epoch,
 void submit(struct fixture *f, uint32_t slot, uint64_t epoch,
             uint64_t generation)
 {
+    submit_of(f, slot, epoch, generation, g_get_monotonic_time() * 1000);
+}
+
+/**
+ * submit_of() - likewise, of a slot that was full at another time
+ * @f: the fixture, welcomed
+ * @slot: which
+ * @epoch: of it
+ * @generation: of it
+ * @submit_ns: when, of the monotonic clock
+ */
+void submit_of(struct fixture *f, uint32_t slot, uint64_t epoch,
+               uint64_t generation, uint64_t submit_ns)
+{
     struct ckpt_epoch e = {
         .slot = slot,
         .flags = epoch == 1 ? CKPT_EPOCH_FULL : 0,
         .cause = CKPT_CAUSE_FRAME,
         .pause_ns = 1000,
-        .submit_ns = g_get_monotonic_time() * 1000,
+        .submit_ns = submit_ns,
     };
 
     say(f, CKPT_MSG_EPOCH, epoch, generation, &e, sizeof(e), NULL, 0);
@@ -402,12 +416,26 @@ void commit(struct fixture *f, uint64_t epoch, uint64_t generation, int fill)
 void output(struct fixture *f, uint64_t epoch, uint64_t generation,
             uint32_t kind, uint64_t seq, const char *text)
 {
+    output_with(f, epoch, generation, kind,
+                kind == CKPT_OUTPUT_PANIC ? 0 : CKPT_OUTPUT_COMMITTED, seq,
+                text);
+}
+
+/**
+ * output_with() - likewise, with flags of one's own
+ * @f: the fixture, welcomed
+ * @epoch: in which
+ * @generation: of the sender
+ * @kind: enum ckpt_output_kind
+ * @flags: enum ckpt_output_flags
+ * @seq: of the hold
+ * @text: what
+ */
+void output_with(struct fixture *f, uint64_t epoch, uint64_t generation,
+                 uint32_t kind, uint32_t flags, uint64_t seq, const char *text)
+{
     guint8 payload[256];
-    struct ckpt_output o = {
-        .kind = kind,
-        .seq = seq,
-        .flags = kind == CKPT_OUTPUT_PANIC ? 0 : CKPT_OUTPUT_COMMITTED,
-    };
+    struct ckpt_output o = { .kind = kind, .seq = seq, .flags = flags };
 
     memcpy(payload, &o, sizeof(o));
     memcpy(payload + sizeof(o), text, strlen(text));

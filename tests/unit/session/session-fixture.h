@@ -58,9 +58,13 @@ void fill_slot(struct fixture *f, uint32_t slot, uint64_t epoch,
                uint64_t generation, uint64_t n_pages, int fill);
 void submit(struct fixture *f, uint32_t slot, uint64_t epoch,
             uint64_t generation);
+void submit_of(struct fixture *f, uint32_t slot, uint64_t epoch,
+               uint64_t generation, uint64_t submit_ns);
 void commit(struct fixture *f, uint64_t epoch, uint64_t generation, int fill);
 void output(struct fixture *f, uint64_t epoch, uint64_t generation,
             uint32_t kind, uint64_t seq, const char *text);
+void output_with(struct fixture *f, uint64_t epoch, uint64_t generation,
+                 uint32_t kind, uint32_t flags, uint64_t seq, const char *text);
 void drain(struct fixture *f);
 void drain_all(struct fixture *f);
 void scribble(guint8 *data, size_t len);

@@ -213,6 +213,20 @@ TEST(early_output_is_refused)
     g_assert_cmpstr(log, ==, "");
 }
 
+/* Nor what QEMU itself does not say to be of a committed epoch. */
+TEST(unsettled_output_is_refused)
+{
+    uint64_t generation = start(f, CKPT_ACTION_BOOT);
+    g_autofree char *log = NULL;
+
+    commit(f, 1, generation, 'a');
+    output_with(f, 1, generation, CKPT_OUTPUT_LOG, 0, 0, "not settled");
+    expect_hang_up(f);
+    expect_event(f, CKPTD_SESSION_BAD_PEER);
+    g_file_get_contents(f->log, &log, NULL, NULL);
+    g_assert_cmpstr(log, ==, "");
+}
+
 /* A record that a recovery releases again is in the log once. */
 TEST(output_once)
 {
@@ -336,22 +350,43 @@ TEST(other_process)
     g_test_assert_expected_messages();
 }
 
-/* The manifest is fixed by the first HELLO. */
-TEST(another_machine)
+/* QEMU died, and the next one says hello in words of its own. */
+static void greet(struct fixture *f, const struct ckpt_hello *h)
 {
-    uint64_t generation = start(f, CKPT_ACTION_BOOT);
-    struct ckpt_hello h = hello();
-
-    commit(f, 1, generation, 'a');
-    die(f);
-    drain(f);
     ckptd_session_prepare(f->session);
     ckptd_session_expect(f->session, getpid(), FALSE);
     dial(f);
-    g_strlcpy(h.cpu, "host", sizeof(h.cpu));
-    say(f, CKPT_MSG_HELLO, 0, 0, &h, sizeof(h), NULL, 0);
-    expect_message(f, CKPT_MSG_REFUSE);
-    expect_event(f, CKPTD_SESSION_FAILED);
+    say(f, CKPT_MSG_HELLO, 0, 0, h, sizeof(*h), NULL, 0);
+}
+
+/* The manifest is fixed by the first HELLO: each of its words, and the clock,
+ * which may differ by what NTP corrects. */
+TEST(another_machine)
+{
+    uint64_t generation = start(f, CKPT_ACTION_BOOT);
+    struct ckpt_hello same = hello();
+    struct ckpt_hello others[] = { same, same, same, same, same, same, same };
+    size_t i;
+
+    g_strlcpy(others[0].cpu, "host", sizeof(same.cpu));
+    g_strlcpy(others[1].machine, "pc", sizeof(same.machine));
+    g_strlcpy(others[2].accel, "kvm", sizeof(same.accel));
+    g_strlcpy(others[3].qemu, "11.0", sizeof(same.qemu));
+    others[4].tsc_hz += same.tsc_hz / 1000;
+    others[5].tsc_hz -= same.tsc_hz / 1000;
+    others[6].ram_bytes += CKPT_PAGE_BYTES;
+    commit(f, 1, generation, 'a');
+    die(f);
+    drain(f);
+    for (i = 0; i < G_N_ELEMENTS(others); i++) {
+        greet(f, &others[i]);
+        expect_message(f, CKPT_MSG_REFUSE);
+        expect_event(f, CKPTD_SESSION_FAILED);
+        die(f);
+        drain(f);
+    }
+    greet(f, &same);
+    expect_message(f, CKPT_MSG_WELCOME);
 }
 
 TEST(another_guest)
@@ -395,6 +430,23 @@ TEST(checkpoint_on_demand)
     g_usleep(10);
     commit(f, 2, generation, 'b');
     g_assert_cmpuint(expect_event(f, CKPTD_SESSION_COMMITTED), ==, 2);
+}
+
+/* One that was captured before and becomes durable after it is not. */
+TEST(checkpoint_of_before)
+{
+    uint64_t generation = start(f, CKPT_ACTION_BOOT), before_ns;
+    g_autoptr(GError) error = NULL;
+
+    commit(f, 1, generation, 'a');
+    before_ns = g_get_monotonic_time() * 1000;
+    g_assert_true(ckptd_session_checkpoint(f->session, &error));
+    expect_message(f, CKPT_MSG_COMMIT_NOW);
+    fill_slot(f, 0, 2, generation, 3, 'b');
+    submit_of(f, 0, 2, generation, before_ns);
+    expect_message(f, CKPT_MSG_COMMITTED);
+    commit(f, 3, generation, 'c');
+    g_assert_cmpuint(expect_event(f, CKPTD_SESSION_COMMITTED), ==, 3);
 }
 
 TEST(without_checkpoints)
@@ -526,6 +578,7 @@ int main(int argc, char **argv)
     ADD("/session/unstorable-is-not-committed", unstorable_is_not_committed);
     ADD("/session/epochs-in-order", epochs_in_order);
     ADD("/session/early-output-is-refused", early_output_is_refused);
+    ADD("/session/unsettled-output-is-refused", unsettled_output_is_refused);
     ADD("/session/output-once", output_once);
     ADD("/session/exit-and-bye", exit_and_bye);
     ADD("/session/last-epoch-is-asked-for", last_epoch_is_asked_for);
@@ -536,6 +589,7 @@ int main(int argc, char **argv)
     ADD("/session/another-guest", another_guest);
     ADD("/session/a-little-faster-clock", a_little_faster_clock);
     ADD("/session/checkpoint-on-demand", checkpoint_on_demand);
+    ADD("/session/checkpoint-of-before", checkpoint_of_before);
     ADD("/session/without-checkpoints", without_checkpoints);
     ADD("/session/fuzz", fuzz);
     ADD("/output/survives-ckptd", output_survives_ckptd);

@@ -178,6 +178,10 @@ plan: ## note how many tests each suite has, after `make check`
 	$(Q)scripts/run-suite --results $(RESULTS) \
 		--write-plan tests/plan $(SUITES) $(SUMS)
 
+.PHONY: mutants
+mutants: all ## break promises one at a time: does a test notice each?
+	$(Q)tests/mutants/run $(B) $(MUTANTS)
+
 sum-command:
 	@echo '$(SUM)'
 

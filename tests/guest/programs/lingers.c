@@ -81,6 +81,9 @@ static int read_all(void)
     while ((n = recv(in, bytes, sizeof(bytes), 0)) > 0) {
         got += n;
     }
+    if (n || got != sent) {
+        printf("# %ld of %ld bytes, %s\n", got, sent, n ? strerror(errno) : "");
+    }
     close(in);
     return n == 0 && got == sent;
 }

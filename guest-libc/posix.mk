@@ -6,7 +6,7 @@ LIBC_POSIX := bytes calls defaults device epoll eventfd fd file io line pair pat
 	pipe poll signalfd sluice socket socket-control socket-data \
 	socket-message sockopt sockopt-ip sockopt-table sockopt-tcp ifreq netlink rtnetlink \
 	stat stdio timerfd tree tree-file uio wait
-LIBC_POSIX += inotify
+LIBC_POSIX += inotify splice
 LIBC_POSIX += directory fd-control locks made-file path-change sendfile text
 LIBC_POSIX += proc proc-cpu proc-fd proc-maps proc-net proc-process proc-system proc-task
 

@@ -84,12 +84,8 @@ long bytes_get(struct bytes *b, struct uio *uio)
         if (uio_copy_out(uio, b->data + b->first, n)) {
             return done ? done : -EFAULT;
         }
-        b->first = (b->first + n) % b->size;
-        b->count -= n;
+        bytes_dropped(b, n);
         done += n;
-    }
-    if (!b->count) {
-        b->first = 0;
     }
     return done;
 }
@@ -115,8 +111,75 @@ long bytes_put(struct bytes *b, struct uio *uio)
         if (uio_copy_in(uio, b->data + at, n)) {
             return done ? done : -EFAULT;
         }
-        b->count += n;
+        bytes_added(b, n);
         done += n;
     }
     return done;
+}
+
+/* @n bytes from place @at on, which may go on at the beginning. */
+static void pieces(const struct bytes *b, uint32_t at, uint32_t n,
+                   struct uio *uio)
+{
+    uint32_t to_end = b->size - at;
+
+    if (n <= to_end) {
+        uio_library(uio, b->data + at, n);
+    } else {
+        uio_library(uio, b->data + at, to_end);
+        uio_library_more(uio, b->data, n - to_end);
+    }
+}
+
+/**
+ * bytes_as_room() - the room as buffers to be filled
+ * @b: the queue
+ * @uio: filled in
+ * @most: not more bytes than that
+ *
+ * Context: lock held, as long as @uio is used.
+ */
+void bytes_as_room(const struct bytes *b, struct uio *uio, uint64_t most)
+{
+    uint32_t room = bytes_room(b);
+
+    pieces(b, (b->first + b->count) % b->size, most < room ? most : room, uio);
+}
+
+/**
+ * bytes_as_data() - what is in it as buffers to be read
+ * @b: the queue
+ * @uio: filled in
+ * @most: not more bytes than that
+ *
+ * Context: lock held, as long as @uio is used.
+ */
+void bytes_as_data(const struct bytes *b, struct uio *uio, uint64_t most)
+{
+    pieces(b, b->first, most < b->count ? most : b->count, uio);
+}
+
+/**
+ * bytes_added() - the next bytes of the room have been filled
+ * @b: the queue
+ * @n: how many
+ *
+ * Context: lock held.
+ */
+void bytes_added(struct bytes *b, uint32_t n)
+{
+    b->count += n;
+}
+
+/**
+ * bytes_dropped() - the first bytes have been read
+ * @b: the queue
+ * @n: how many
+ *
+ * Context: lock held.
+ */
+void bytes_dropped(struct bytes *b, uint32_t n)
+{
+    b->count -= n;
+    b->first = b->count ? (b->first + n) % b->size : 0;
 }

@@ -23,6 +23,15 @@ long bytes_resize(struct bytes *b, uint32_t size);
 long bytes_get(struct bytes *b, struct uio *uio);
 long bytes_put(struct bytes *b, struct uio *uio);
 
+/*
+ * The room, or the bytes in it, at most so many, as buffers of the library's.
+ * What was put there is then bytes_added(), what was taken bytes_dropped().
+ */
+void bytes_as_room(const struct bytes *b, struct uio *uio, uint64_t most);
+void bytes_as_data(const struct bytes *b, struct uio *uio, uint64_t most);
+void bytes_added(struct bytes *b, uint32_t n);
+void bytes_dropped(struct bytes *b, uint32_t n);
+
 static inline uint32_t bytes_room(const struct bytes *b)
 {
     return b->size - b->count;

@@ -73,6 +73,9 @@ const struct sys_entry posix_calls[] = {
     { SYS_ftruncate,        "ftruncate",        path_sys_ftruncate },
     { SYS_copy_file_range,  "copy_file_range",  send_sys_copy },
     { SYS_sendfile,         "sendfile",         send_sys_sendfile },
+    { SYS_splice,           "splice",           splice_sys_splice },
+    { SYS_tee,              "tee",              splice_sys_tee },
+    { SYS_vmsplice,         "vmsplice",         splice_sys_vmsplice },
 
     { SYS_close,            "close",            fd_sys_close },
     { SYS_close_range,      "close_range",      fd_sys_close_range },

@@ -35,6 +35,11 @@ long io_sys_readahead(struct sys_args *a);
 long io_sys_sync_range(struct sys_args *a);
 long io_sys_nothing(struct sys_args *a);
 
+/* splice.c */
+long splice_sys_splice(struct sys_args *a);
+long splice_sys_tee(struct sys_args *a);
+long splice_sys_vmsplice(struct sys_args *a);
+
 /* sendfile.c, locks.c */
 long send_sys_sendfile(struct sys_args *a);
 long send_sys_copy(struct sys_args *a);

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pipe.c - pipes */
 #include "guest-libc/net/heap.h"
-#include "guest-libc/posix/bytes.h"
 #include "guest-libc/posix/calls.h"
-#include "guest-libc/posix/file.h"
+#include "guest-libc/posix/pipe.h"
 
 #define PIPE_LEAST_BYTES 4096u
 #define PIPE_MOST_BYTES  (1u << 20) /* as /proc/sys/fs/pipe-max-size says */
-
-struct pipe {
-    struct bytes bytes;
-    struct file *reader, *writer; /* NULL: that end is closed */
-};
 
 struct pipe_end {
     struct file file;
@@ -139,6 +133,19 @@ static const struct file_ops writer_ops = {
 };
 
 /**
+ * pipe_find() - the pipe that a file is an end of
+ * @file: any file
+ *
+ * Return: it, NULL if the file is of another kind.
+ */
+struct pipe *pipe_find(struct file *file)
+{
+    bool is_end = file->ops == &reader_ops || file->ops == &writer_ops;
+
+    return is_end ? pipe_of(file) : NULL;
+}
+
+/**
  * pipe_fcntl() - how much goes into a pipe
  * @file: any file
  * @command: LINUX_GETPIPE_SZ, LINUX_SETPIPE_SZ
@@ -151,15 +158,16 @@ static const struct file_ops writer_ops = {
  * @test guest/programs/pipes.c "a pipe of another size" */
 long pipe_fcntl(struct file *file, uint32_t command, uint64_t arg)
 {
+    struct pipe *pipe = pipe_find(file);
     uint32_t size = PIPE_LEAST_BYTES;
     struct bytes *b;
     bool was_full;
     long ret;
 
-    if (file->ops != &reader_ops && file->ops != &writer_ops) {
+    if (!pipe) {
         return -EBADF;
     }
-    b = &pipe_of(file)->bytes;
+    b = &pipe->bytes;
     if (command == LINUX_GETPIPE_SZ) {
         return b->size;
     }
@@ -175,8 +183,8 @@ long pipe_fcntl(struct file *file, uint32_t command, uint64_t arg)
     }
     was_full = bytes_room(b) < BYTES_ATOMIC;
     ret = bytes_resize(b, size);
-    if (!ret && was_full && pipe_of(file)->writer) {
-        file_wake(pipe_of(file)->writer, EPOLLOUT);
+    if (!ret && was_full && pipe->writer) {
+        file_wake(pipe->writer, EPOLLOUT);
     }
     return ret ? ret : (long)size;
 }

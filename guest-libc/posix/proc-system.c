@@ -237,6 +237,9 @@ static long make_constant(const struct tree_node *node, struct text *text)
  *             /proc/sys/vm/mmap_min_addr /proc/sys/vm/swappiness
  *             /proc/sys/net/core/somaxconn /proc/sys/fs/file-max
  *             /proc/sys/fs/nr_open /proc/sys/fs/pipe-max-size
+ *             /proc/sys/fs/inotify/max_user_instances
+ *             /proc/sys/fs/inotify/max_user_watches
+ *             /proc/sys/fs/inotify/max_queued_events
  *             /proc/sys/kernel/random/entropy_avail
  *             /proc/sys/kernel/random/poolsize - constant and read-only
  * @test guest/programs/proc.c "settings of the kernel are numbers"
@@ -267,6 +270,10 @@ static const struct constant constants[] = {
     CONSTANT("/proc/sys/fs/file-max", "65536"),
     CONSTANT("/proc/sys/fs/nr_open", "65536"),
     CONSTANT("/proc/sys/fs/pipe-max-size", "1048576"),
+    /* Those of inotify.c. */
+    CONSTANT("/proc/sys/fs/inotify/max_user_instances", "128"),
+    CONSTANT("/proc/sys/fs/inotify/max_user_watches", "8192"),
+    CONSTANT("/proc/sys/fs/inotify/max_queued_events", "16384"),
     CONSTANT("/sys/devices/system/cpu/online", "0"),
     CONSTANT("/sys/devices/system/cpu/possible", "0"),
     CONSTANT("/sys/devices/system/cpu/present", "0"),

@@ -48,6 +48,20 @@ void uio_library(struct uio *uio, void *bytes, size_t len_bytes)
     uio->is_library = true;
 }
 
+/**
+ * uio_library_more() - one more buffer of the library's, behind the first
+ * @uio: of uio_library(), nothing of it walked yet
+ * @bytes: the buffer
+ * @len_bytes: its length
+ */
+void uio_library_more(struct uio *uio, void *bytes, size_t len_bytes)
+{
+    uio->iov[uio->in_array].addr = (uint64_t)(uintptr_t)bytes;
+    uio->iov[uio->in_array].len_bytes = len_bytes;
+    uio->in_array++;
+    uio->left_bytes += len_bytes;
+}
+
 /*
  * Read the next elements of the vector.  There may be none although bytes are
  * left: another thread of the program has changed the lengths meanwhile.

@@ -22,7 +22,7 @@ struct uio {
     uint32_t more;     /* elements not read yet */
     uint32_t index;
     bool is_vector;      /* it was a vector of the program's */
-    bool is_library;     /* the one buffer is the library's own */
+    bool is_library;     /* the buffers are the library's own */
     uint64_t offset;     /* in iov[index] */
     uint64_t left_bytes; /* of all */
 };
@@ -31,6 +31,8 @@ struct uio {
 void uio_single(struct uio *uio, uint64_t user_addr, uint64_t len_bytes);
 /* One buffer of the library's, where a program's is expected (sendfile). */
 void uio_library(struct uio *uio, void *bytes, size_t len_bytes);
+/* And a second one. */
+void uio_library_more(struct uio *uio, void *bytes, size_t len_bytes);
 /* @n of the program's iovecs: 0, -EFAULT, -EINVAL. */
 long uio_vector(struct uio *uio, uint64_t user_iov, uint64_t n);
 /*

@@ -596,6 +596,9 @@ static void test_settings(void)
         "fs/file-max",
         "fs/nr_open",
         "fs/pipe-max-size",
+        "fs/inotify/max_user_instances",
+        "fs/inotify/max_user_watches",
+        "fs/inotify/max_queued_events",
         "kernel/random/poolsize",
     };
     struct utsname name;

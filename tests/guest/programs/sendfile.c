@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "connect.h"
 #include "tap.h"
 
 static char *file_bytes; /* the program's file */
@@ -38,23 +38,6 @@ static void read_file(void)
     if (pread(file, file_bytes, file_len, 0) != (ssize_t)file_len) {
         file_len = 0;
     }
-}
-
-/* Two ends of a TCP connection to this machine. */
-static void connect_pair(int fds[2])
-{
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof(to);
-
-    bind(listener, (struct sockaddr *)&to, sizeof(to));
-    listen(listener, 1);
-    getsockname(listener, (struct sockaddr *)&to, &len);
-    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-    connect(fds[0], (struct sockaddr *)&to, sizeof(to));
-    fds[1] = accept(listener, NULL, NULL);
-    close(listener);
 }
 
 struct drain {

@@ -15,16 +15,17 @@ core-tests_NAMES += proc paths devices file-locks sendfile
 core-tests_NAMES += recvflags sockopts netlink
 core-tests_NAMES += mappings cpu-clocks
 core-tests_NAMES += identity limits
-core-tests_NAMES += polls epolls timers pipes
+core-tests_NAMES += polls epolls timers pipes splices
+core-tests_HEADERS := $(wildcard tests/guest/programs/*.h)
 core-tests_PROGRAMS := $(foreach c,musl glibc,\
 	$(core-tests_NAMES:%=$(B)/guest-programs/%-$c))
 
-$(B)/guest-programs/%-musl: tests/guest/programs/%.c tests/guest/programs/tap.h
+$(B)/guest-programs/%-musl: tests/guest/programs/%.c $(core-tests_HEADERS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)musl-gcc -O2 -g $(WARN_FLAGS) -static -pthread -o $@ $<
 
-$(B)/guest-programs/%-glibc: tests/guest/programs/%.c tests/guest/programs/tap.h
+$(B)/guest-programs/%-glibc: tests/guest/programs/%.c $(core-tests_HEADERS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(HOST_CC) -O2 -g $(WARN_FLAGS) -static -pthread -o $@ $<

@@ -150,10 +150,8 @@ static gpointer folder_main(gpointer opaque)
     while (ckptd_log_fold_wait(fold->config.log)) {
         g_autoptr(GError) error = NULL;
 
-        if (!ckptd_fold_once(fold, &error)) {
-            g_warning("%s", error->message);
-            ckptd_log_fold_failed(fold->config.log, error);
-        }
+        ckptd_fold_once(fold, &error);
+        ckptd_log_fold_ended(fold->config.log, error);
     }
     return NULL;
 }

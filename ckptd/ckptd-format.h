@@ -42,24 +42,28 @@ static inline le64 le64_put(uint64_t v)
     return (le64){ htole64(v) };
 }
 
-#define CKPTD_FORMAT_VERSION       1u
-#define CKPTD_FORMAT_BLOCK_BYTES   4096u /* everything is aligned to it */
-#define CKPTD_FORMAT_PAGE_BYTES    4096u
-#define CKPTD_FORMAT_PAGE_ZERO     (1ull << 63)
+#define CKPTD_FORMAT_VERSION          1u
+#define CKPTD_FORMAT_BLOCK_BYTES      4096u /* everything is aligned to it */
+#define CKPTD_FORMAT_PAGE_BYTES       4096u
+#define CKPTD_FORMAT_PAGE_ZERO        (1ull << 63)
 
 /* Bits that this version knows; an unknown incompatible one: do not open. */
-#define CKPTD_FORMAT_INCOMPAT      0ull
-#define CKPTD_FORMAT_COMPAT        0ull
+#define CKPTD_FORMAT_INCOMPAT         0ull
+#define CKPTD_FORMAT_COMPAT           0ull
 
 /* Of the meta pages: the base image is still in "origin". */
-#define CKPTD_FORMAT_META_ORIGIN   (1ull << 0)
-#define CKPTD_FORMAT_META_INCOMPAT CKPTD_FORMAT_META_ORIGIN
+#define CKPTD_FORMAT_META_ORIGIN      (1ull << 0)
+#define CKPTD_FORMAT_META_INCOMPAT    CKPTD_FORMAT_META_ORIGIN
 
-#define CKPTD_FORMAT_META_MAGIC    "SLUCMETA"
-#define CKPTD_FORMAT_SEGMENT_MAGIC "SLUCSEGM"
-#define CKPTD_FORMAT_RECORD_MAGIC  "SLUCRECD"
-#define CKPTD_FORMAT_LABEL_MAGIC   "SLUCLABL"
-#define CKPTD_FORMAT_MOVE_MAGIC    "SLUCMOVE"
+/* Of a segment: void_epoch is to be looked at. */
+#define CKPTD_FORMAT_SEGMENT_VOIDS    (1ull << 0)
+#define CKPTD_FORMAT_SEGMENT_INCOMPAT CKPTD_FORMAT_SEGMENT_VOIDS
+
+#define CKPTD_FORMAT_META_MAGIC       "SLUCMETA"
+#define CKPTD_FORMAT_SEGMENT_MAGIC    "SLUCSEGM"
+#define CKPTD_FORMAT_RECORD_MAGIC     "SLUCRECD"
+#define CKPTD_FORMAT_LABEL_MAGIC      "SLUCLABL"
+#define CKPTD_FORMAT_MOVE_MAGIC       "SLUCMOVE"
 
 /* file "meta": two blocks, page serial & 1 holds the struct at its start */
 struct ckptd_disk_meta {
@@ -92,7 +96,9 @@ struct ckptd_disk_segment {
     le64 seq;             /*  48 order of the segments in the log */
     le64 salt;            /*  56 random for each use of the file */
     le64 segment_bytes;   /*  64 of the file */
-    le64 reserved[2];     /*  72 zero */
+    le64 void_epoch;      /*  72 CKPTD_FORMAT_SEGMENT_VOIDS: a record of this
+                                 epoch before this segment does not count */
+    le64 reserved;        /*  80 zero */
     le64 sum;             /*  88 XXH3 64 of bytes 0..87 */
 };
 
@@ -184,6 +190,7 @@ static_assert(offsetof(struct ckptd_disk_segment, seq) == 48, "offset");
 static_assert(offsetof(struct ckptd_disk_segment, salt) == 56, "offset");
 static_assert(offsetof(struct ckptd_disk_segment, segment_bytes) == 64,
               "offset");
+static_assert(offsetof(struct ckptd_disk_segment, void_epoch) == 72, "offset");
 static_assert(offsetof(struct ckptd_disk_segment, sum) == 88, "offset");
 static_assert(sizeof(struct ckptd_disk_record) == 128, "on-disk size");
 static_assert(offsetof(struct ckptd_disk_record, seal) == 8, "offset");

@@ -4,8 +4,12 @@
  */
 #include "ckptd/ckptd-log-internal.h"
 
-#define HELD_WAIT_US     (10 * G_TIME_SPAN_MILLISECOND) /* at twice L5 */
-#define HELD_WAIT_MAX_US (50 * G_TIME_SPAN_MILLISECOND)
+#define HELD_WAIT_US      (10 * G_TIME_SPAN_MILLISECOND) /* at twice L5 */
+#define HELD_WAIT_MAX_US  (50 * G_TIME_SPAN_MILLISECOND)
+
+/* From the end of a fold that failed to the next try, twice as long each. */
+#define FOLD_RETRY_US     (100 * G_TIME_SPAN_MILLISECOND)
+#define FOLD_RETRY_MAX_US (5 * G_TIME_SPAN_SECOND)
 
 /* --- how much there is ---------------------------------------------------- */
 
@@ -124,6 +128,25 @@ gboolean ckptd_log_throttle(CkptdLog *log, uint64_t bytes, GError **error)
     return ok;
 }
 
+/**
+ * ckptd_log_starve() - an append has failed
+ * @log:   the log
+ * @bytes: of its record
+ *
+ * A fold gives segments back, which may be all that is missing.
+ *
+ * Context: owner thread.
+ */
+void ckptd_log_starve(CkptdLog *log, uint64_t bytes)
+{
+    g_mutex_lock(&log->lock);
+    log->starved = TRUE;
+    log->stats.need_bytes =
+        MAX(log->config.params.segment_bytes, bytes) + CKPTD_FORMAT_BLOCK_BYTES;
+    g_cond_broadcast(&log->cond);
+    g_mutex_unlock(&log->lock);
+}
+
 /* --- folding -------------------------------------------------------------- */
 
 /* Is folding worth it, or waited for? */
@@ -132,9 +155,14 @@ static gboolean fold_is_due_locked(CkptdLog *log)
     uint64_t closed;
 
     ckptd_log_n_closed_locked(log, &closed);
-    return !log->fold_error && !log->n_holds &&
-           (closed >= log->config.params.fold_start_bytes ||
-            (closed && log->throttled));
+    return !log->n_holds && (closed >= log->config.params.fold_start_bytes ||
+                             (closed && (log->throttled || log->starved)));
+}
+
+/* When folding has failed it is tried again, but not at once. */
+static gboolean fold_must_wait_locked(CkptdLog *log)
+{
+    return log->fold_error && g_get_monotonic_time() < log->fold_retry_us;
 }
 
 /**
@@ -149,8 +177,14 @@ gboolean ckptd_log_fold_wait(CkptdLog *log)
     gboolean go_on;
 
     g_mutex_lock(&log->lock);
-    while (!log->stop && !fold_is_due_locked(log)) {
-        g_cond_wait(&log->cond, &log->lock);
+    while (!log->stop) {
+        if (!fold_is_due_locked(log)) {
+            g_cond_wait(&log->cond, &log->lock);
+        } else if (fold_must_wait_locked(log)) {
+            g_cond_wait_until(&log->cond, &log->lock, log->fold_retry_us);
+        } else {
+            break;
+        }
     }
     go_on = !log->stop;
     g_mutex_unlock(&log->lock);
@@ -258,17 +292,26 @@ gboolean ckptd_log_fold_done(CkptdLog *log, const struct ckptd_log_fold *fold,
 }
 
 /**
- * ckptd_log_fold_failed() - no more folding: appends end when the log is full
+ * ckptd_log_fold_ended() - a fold is done, or could not be
  * @log:    the log
- * @reason: why
+ * @reason: why not; appends fail with it while the log is full.  NULL = it is
  *
  * Context: folder thread.
  */
-void ckptd_log_fold_failed(CkptdLog *log, const GError *reason)
+void ckptd_log_fold_ended(CkptdLog *log, const GError *reason)
 {
     g_mutex_lock(&log->lock);
+    if (!reason && log->fold_error) {
+        g_message("%s: folding goes on", log->dir);
+    } else if (reason && !log->fold_error) {
+        g_warning("%s; tried again until it can be done", reason->message);
+    }
+    log->fold_delay_us = log->fold_error && reason
+                             ? MIN(2 * log->fold_delay_us, FOLD_RETRY_MAX_US)
+                             : FOLD_RETRY_US;
+    log->fold_retry_us = g_get_monotonic_time() + log->fold_delay_us;
     g_clear_error(&log->fold_error);
-    log->fold_error = g_error_copy(reason);
+    log->fold_error = reason ? g_error_copy(reason) : NULL;
     g_cond_broadcast(&log->cond);
     g_mutex_unlock(&log->lock);
 }

@@ -18,7 +18,9 @@ struct ckptd_log {
 
     /* owner thread alone */
     struct ckptd_record_buf buf;
-    gboolean failed; /* L4 */
+    uint64_t failed_epoch; /* L4: its write failed, 0 = none */
+    CkptdSegment *half;    /* may have a header that was to make it the last
+                              one; to be removed, or NULL */
 
     GMutex pin; /* held by whoever needs segments to stay;
                    taken before lock */
@@ -33,12 +35,15 @@ struct ckptd_log {
     uint64_t last_epoch;
     uint64_t last_seal;
     gboolean throttled;    /* an append waits for the folder */
+    gboolean starved;      /* an append failed: a fold might make room */
     guint n_holds;         /* L6 */
     gboolean keeper_idle;  /* it waits without a deadline */
     uint64_t hinted_epoch; /* whose durability the meta page tells */
     gboolean stop;
     GError *keeper_error; /* no spare segment could be made */
-    GError *fold_error;   /* the last fold failed */
+    GError *fold_error;   /* the last fold failed; it is tried again */
+    gint64 fold_retry_us; /* then */
+    gint64 fold_delay_us; /* and so much later if that fails too */
     struct ckptd_store_stats stats;
 };
 
@@ -55,5 +60,6 @@ gpointer ckptd_log_keeper_main(gpointer opaque);
 uint64_t ckptd_log_tail_bytes_locked(CkptdLog *log);
 guint ckptd_log_n_closed_locked(CkptdLog *log, uint64_t *ret_bytes);
 gboolean ckptd_log_throttle(CkptdLog *log, uint64_t bytes, GError **error);
+void ckptd_log_starve(CkptdLog *log, uint64_t bytes);
 
 #endif

@@ -169,6 +169,33 @@ static CkptdSegment *take_spare(CkptdLog *log, GError **error)
     return seg;
 }
 
+/*
+ * Nobody knows what became of the header of @log->half, and the next segment
+ * will have the same number: its file has to go before.
+ */
+static gboolean drop_half(CkptdLog *log, GError **error)
+{
+    CkptdSegment *seg = log->half;
+    g_autoptr(GError) local = NULL;
+
+    if (!seg) {
+        return TRUE;
+    }
+    if ((!ckptd_io_unlink(log->config.io, log->dir, seg->name, &local) &&
+         !g_error_matches(local, CKPTD_ERROR, CKPTD_ERROR_NOT_FOUND))) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    if (!ckptd_io_sync_dir(log->config.io, log->dir, error)) {
+        return FALSE;
+    }
+    g_mutex_lock(&log->lock);
+    log->name_used[name_number(seg->name)] = FALSE;
+    g_mutex_unlock(&log->lock);
+    g_clear_pointer(&log->half, ckptd_segment_free);
+    return TRUE;
+}
+
 /**
  * ckptd_log_make_room() - have a last segment with room
  * @log:   the log
@@ -184,7 +211,10 @@ gboolean ckptd_log_make_room(CkptdLog *log, uint64_t bytes, GError **error)
     uint64_t segment_bytes = log->config.params.segment_bytes;
     CkptdSegment *seg;
 
-    if (bytes <= last->bytes - last->end) {
+    if (!drop_half(log, error)) {
+        return FALSE;
+    }
+    if (!log->failed_epoch && bytes <= last->bytes - last->end) {
         return TRUE;
     }
     if (bytes <= segment_bytes - CKPTD_SEGMENT_START) {
@@ -195,11 +225,12 @@ gboolean ckptd_log_make_room(CkptdLog *log, uint64_t bytes, GError **error)
     if (!seg) {
         return FALSE;
     }
-    if (!ckptd_segment_activate(seg, log->store_id, last->seq + 1, error)) {
-        log->failed = TRUE;
-        ckptd_segment_free(seg);
+    if (!ckptd_segment_activate(seg, log->store_id, last->seq + 1,
+                                log->failed_epoch, error)) {
+        log->half = seg;
         return FALSE;
     }
+    log->failed_epoch = 0;
     g_mutex_lock(&log->lock);
     g_ptr_array_add(log->live, seg);
     log->stats.prepare_bytes += CKPTD_FORMAT_BLOCK_BYTES;

@@ -19,7 +19,9 @@
  *  L2  The last record is never folded: its device state is needed.
  *  L3  A segment is let go only after the meta page that no longer needs it is
  *      durable, and never while the owner has the records pinned.
- *  L4  After a failed write no more appends until the log was opened anew.
+ *  L4  After a failed write nothing is appended before a fresh segment, whose
+ *      header says that a record of that epoch before it does not count: it may
+ *      be there, or get there yet.
  *  L5  The log holds tail_max_bytes and one record at most: appends wait for
  *      the folder.  While somebody holds the log it may hold more: an append
  *      waits the longer the more there is, up to a bound, because who holds
@@ -53,6 +55,8 @@ static void publish(CkptdLog *log, CkptdRecord *r, gint64 append_us,
     log->stats.log_bytes += r->record_bytes;
     log->stats.append_ns = append_us * 1000;
     log->stats.write_ns = write_us * 1000;
+    log->starved = FALSE;
+    log->stats.need_bytes = 0;
     ckptd_log_n_closed_locked(log, &closed);
     if (log->keeper_idle || closed >= log->config.params.fold_start_bytes) {
         g_cond_broadcast(&log->cond);
@@ -65,11 +69,6 @@ static gboolean check_order(CkptdLog *log, const CkptdRecord *r,
 {
     struct ckptd_meta_state meta;
 
-    if (log->failed) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO,
-                    "%s: a write failed; open the store again", log->dir);
-        return FALSE;
-    }
     if (r->generation != generation) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_STALE,
                     "epoch %" G_GUINT64_FORMAT
@@ -95,7 +94,10 @@ static gboolean check_order(CkptdLog *log, const CkptdRecord *r,
  * @slot_bytes: its size
  * @generation: the current one
  * @flags:      CKPTD_FORMAT_RECORD_* beside what the slot says
- * @error:      CKPTD_ERROR_INVALID, _STALE: the slot; others: the log
+ * @error:      CKPTD_ERROR_INVALID, _STALE: the slot; _NO_SPACE, _IO: the disk
+ *
+ * When the disk failed it may be tried again, with the same slot, as often as
+ * one likes: nothing is lost, and no failed try counts (L4).
  *
  * Return: TRUE if it is durable (S2).
  * Context: owner thread; blocks, and waits while folding is behind (S3).
@@ -111,9 +113,12 @@ gboolean ckptd_log_append(CkptdLog *log, const void *slot, size_t slot_bytes,
     g_autoptr(CkptdRecord) r = ckptd_record_encode(
         &log->buf, slot, slot_bytes, log->ram_pages, &data, error);
 
-    if (!r || !check_order(log, r, generation, error) ||
-        !ckptd_log_throttle(log, r->record_bytes, error) ||
+    if (!r || !check_order(log, r, generation, error)) {
+        return FALSE;
+    }
+    if (!ckptd_log_throttle(log, r->record_bytes, error) ||
         !ckptd_log_make_room(log, r->record_bytes, error)) {
+        ckptd_log_starve(log, r->record_bytes);
         return FALSE;
     }
     seg = ckptd_log_last_segment(log);
@@ -124,13 +129,30 @@ gboolean ckptd_log_append(CkptdLog *log, const void *slot, size_t slot_bytes,
         (struct iovec){ (void *)data, r->n_data * CKPTD_FORMAT_PAGE_BYTES };
     write_us = g_get_monotonic_time();
     if (!ckptd_io_writev(seg->out, iov, 2, seg->end, error)) {
-        log->failed = TRUE;
+        log->failed_epoch = r->epoch;
+        ckptd_log_starve(log, r->record_bytes);
         return FALSE;
     }
     write_us = g_get_monotonic_time() - write_us;
     publish(log, g_steal_pointer(&r), g_get_monotonic_time() - start_us,
             write_us);
     return TRUE;
+}
+
+/**
+ * ckptd_log_settle() - have what a failed write may have left not count (L4)
+ * @log:   the log
+ * @error: where to say why not
+ *
+ * For who goes on from the last durable epoch without the one that failed.
+ *
+ * Return: TRUE if that is durable, or nothing had failed.
+ * Context: owner thread; blocks.
+ */
+gboolean ckptd_log_settle(CkptdLog *log, GError **error)
+{
+    return (!log->failed_epoch && !log->half) ||
+           ckptd_log_make_room(log, 0, error);
 }
 
 /* --- what is in it -------------------------------------------------------- */
@@ -212,21 +234,25 @@ gboolean ckptd_log_create(struct ckptd_io *io, const char *dir,
         MIN(params->segment_bytes, FIRST_SEGMENT_MAX_BYTES), !params->unfilled,
         error);
 
-    return seg && ckptd_segment_activate(seg, store_id, 1, error);
+    return seg && ckptd_segment_activate(seg, store_id, 1, 0, error);
 }
 
 /*
  * Overwrite a torn record's header: the next record may go to another segment,
- * and a sealed record that nothing follows would look like damage.
+ * and a sealed record that nothing follows would look like damage.  Where that
+ * cannot be written, L4 does it.
  */
-static gboolean wipe_torn(const CkptdRecord *torn, GError **error)
+static void wipe_torn(CkptdLog *log, const CkptdRecord *torn)
 {
     uint8_t *zeros = ckptd_io_alloc(CKPTD_FORMAT_BLOCK_BYTES);
-    gboolean ok = ckptd_io_write(torn->segment->out, zeros,
-                                 CKPTD_FORMAT_BLOCK_BYTES, torn->offset, error);
+    g_autoptr(GError) error = NULL;
 
+    if (!ckptd_io_write(torn->segment->out, zeros, CKPTD_FORMAT_BLOCK_BYTES,
+                        torn->offset, &error)) {
+        g_warning("%s", error->message);
+        log->failed_epoch = torn->epoch;
+    }
     free(zeros);
-    return ok;
 }
 
 /* Take over what recovery found. */
@@ -234,8 +260,8 @@ static gboolean take_over(CkptdLog *log, CkptdRecovery *rec, GError **error)
 {
     guint i;
 
-    if (rec->torn && !wipe_torn(rec->torn, error)) {
-        return FALSE;
+    if (rec->torn) {
+        wipe_torn(log, rec->torn);
     }
     for (i = 0; i < rec->live->len; i++) {
         const CkptdSegment *seg = g_ptr_array_index(rec->live, i);
@@ -332,6 +358,7 @@ void ckptd_log_close(CkptdLog *log)
     }
     ckptd_log_stop(log);
     ckptd_record_buf_clear(&log->buf);
+    ckptd_segment_free(log->half);
     g_clear_pointer(&log->records, g_ptr_array_unref);
     g_clear_pointer(&log->live, g_ptr_array_unref);
     g_clear_pointer(&log->spare, g_ptr_array_unref);

@@ -51,6 +51,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CkptdLog, ckptd_log_close)
 
 gboolean ckptd_log_append(CkptdLog *log, const void *slot, size_t slot_bytes,
                           uint64_t generation, uint32_t flags, GError **error);
+gboolean ckptd_log_settle(CkptdLog *log, GError **error);
 uint64_t ckptd_log_last_epoch(CkptdLog *log);
 const CkptdRecord *ckptd_log_last_record(CkptdLog *log);
 GPtrArray *ckptd_log_pin(CkptdLog *log);
@@ -63,6 +64,6 @@ gboolean ckptd_log_fold_wait(CkptdLog *log);
 gboolean ckptd_log_fold_take(CkptdLog *log, struct ckptd_log_fold *ret_fold);
 gboolean ckptd_log_fold_done(CkptdLog *log, const struct ckptd_log_fold *fold,
                              GError **error);
-void ckptd_log_fold_failed(CkptdLog *log, const GError *reason);
+void ckptd_log_fold_ended(CkptdLog *log, const GError *reason);
 
 #endif

@@ -20,6 +20,9 @@
  *  T4  Only the last record can have pages that its writer did not get to
  *      disk. So only its pages are checked here; those of the others when they
  *      are used. If they are not whole it is the torn one, unless T3 objects.
+ *  T5  A write that failed may have left its record, or leave it yet. Before
+ *      anything else is appended a fresh segment says so: whatever is before
+ *      it of that epoch does not count.
  *
  * Damage is an error and changes nothing on disk: somebody has to decide.
  */
@@ -121,11 +124,41 @@ static void read_ahead(CkptdSegment *seg, const CkptdRecord *r, uint64_t *ahead)
     }
 }
 
+/* T5: what the header of @seg says of the record before it. */
+static gboolean drop_void(struct walk *w, const CkptdSegment *seg,
+                          GError **error)
+{
+    CkptdRecovery *rec = w->rec;
+    CkptdRecord *r;
+
+    if (!seg->void_epoch || rec->last_epoch < seg->void_epoch) {
+        return TRUE;
+    }
+    if (rec->last_epoch > seg->void_epoch || !rec->records->len) {
+        return damaged(error, seg->in->path, seg->void_epoch,
+                       "it is said to have failed, but others follow it");
+    }
+    r = g_ptr_array_steal_index(rec->records, rec->records->len - 1);
+    r->segment->end = r->offset;
+    rec->last_epoch = r->epoch - 1;
+    rec->last_seal = r->prev_seal;
+    ckptd_record_free(r);
+    w->generation = 0;
+    if (rec->records->len) {
+        r = g_ptr_array_index(rec->records, rec->records->len - 1);
+        w->generation = r->generation;
+    }
+    return TRUE;
+}
+
 /* T1 in one segment; leaves its end after the last record. */
 static gboolean walk_segment(struct walk *w, CkptdSegment *seg, GError **error)
 {
     uint64_t ahead = 0;
 
+    if (!drop_void(w, seg, error)) {
+        return FALSE;
+    }
     for (;;) {
         CkptdRecord *r;
 

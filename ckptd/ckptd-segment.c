@@ -94,16 +94,19 @@ static gboolean allocate(struct ckptd_io *io, const char *dir, const char *name,
 }
 
 static gboolean write_header(CkptdSegment *seg, const uint8_t *store_id,
-                             uint64_t seq, uint64_t salt, GError **error)
+                             uint64_t seq, uint64_t salt, uint64_t void_epoch,
+                             GError **error)
 {
+    uint64_t incompat = void_epoch ? CKPTD_FORMAT_SEGMENT_VOIDS : 0;
     struct ckptd_disk_segment d = {
         .version = le32_put(CKPTD_FORMAT_VERSION),
         .struct_bytes = le32_put(sizeof(d)),
-        .incompat = le64_put(CKPTD_FORMAT_INCOMPAT),
+        .incompat = le64_put(incompat),
         .compat = le64_put(CKPTD_FORMAT_COMPAT),
         .seq = le64_put(seq),
         .salt = le64_put(salt),
         .segment_bytes = le64_put(seg->bytes),
+        .void_epoch = le64_put(void_epoch),
     };
     uint8_t *block = ckptd_io_alloc(CKPTD_FORMAT_BLOCK_BYTES);
     gboolean ok;
@@ -119,6 +122,7 @@ static gboolean write_header(CkptdSegment *seg, const uint8_t *store_id,
         seg->whole = TRUE;
         seg->seq = seq;
         seg->salt = salt;
+        seg->void_epoch = void_epoch;
         seg->end = CKPTD_SEGMENT_START;
     }
     return ok;
@@ -135,6 +139,9 @@ static gboolean write_header(CkptdSegment *seg, const uint8_t *store_id,
  *          takes one record in one write
  * @error:  where to say why not
  *
+ * What was made of it when that fails is removed: where there is no space, it
+ * must not take what there is.
+ *
  * Return: (transfer full): the segment, its name and size durable.
  * Context: any thread; blocks long if @zeroed.
  */
@@ -143,21 +150,22 @@ CkptdSegment *ckptd_segment_create(struct ckptd_io *io, const char *dir,
                                    uint64_t bytes, gboolean zeroed,
                                    GError **error)
 {
+    unsigned flags = CKPTD_IO_WRITE | CKPTD_IO_DSYNC | CKPTD_IO_DIRECT;
     g_autoptr(CkptdSegment) seg = NULL;
 
-    if (!(zeroed ? fill(io, dir, name, bytes, error)
-                 : allocate(io, dir, name, bytes, error)) ||
-        !ckptd_io_sync_dir(io, dir, error)) {
-        return NULL;
+    if ((zeroed ? fill(io, dir, name, bytes, error)
+                : allocate(io, dir, name, bytes, error)) &&
+        ckptd_io_sync_dir(io, dir, error)) {
+        seg = segment_new(io, dir, name, flags, error);
     }
-    seg = segment_new(io, dir, name,
-                      CKPTD_IO_WRITE | CKPTD_IO_DSYNC | CKPTD_IO_DIRECT, error);
-    if (!seg) {
-        return NULL;
+    if (seg) {
+        seg->bytes = bytes;
+        if (write_header(seg, store_id, 0, 0, 0, error)) {
+            return g_steal_pointer(&seg);
+        }
     }
-    seg->bytes = bytes;
-    return write_header(seg, store_id, 0, 0, error) ? g_steal_pointer(&seg)
-                                                    : NULL;
+    ckptd_io_unlink(io, dir, name, NULL);
+    return NULL;
 }
 
 /**
@@ -194,7 +202,7 @@ CkptdSegment *ckptd_segment_open(struct ckptd_io *io, const char *dir,
         return g_steal_pointer(&seg);
     }
     if (le32_get(d.version) != CKPTD_FORMAT_VERSION ||
-        (le64_get(d.incompat) & ~CKPTD_FORMAT_INCOMPAT)) {
+        (le64_get(d.incompat) & ~CKPTD_FORMAT_SEGMENT_INCOMPAT)) {
         g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_VERSION,
                     "%s: written by a later version", seg->in->path);
         return NULL;
@@ -203,6 +211,9 @@ CkptdSegment *ckptd_segment_open(struct ckptd_io *io, const char *dir,
         seg->whole = TRUE;
         seg->seq = le64_get(d.seq);
         seg->salt = le64_get(d.salt);
+        seg->void_epoch = le64_get(d.incompat) & CKPTD_FORMAT_SEGMENT_VOIDS
+                              ? le64_get(d.void_epoch)
+                              : 0;
     }
     return g_steal_pointer(&seg);
 }
@@ -212,20 +223,23 @@ CkptdSegment *ckptd_segment_open(struct ckptd_io *io, const char *dir,
  * @seg:      the segment
  * @store_id: of the store
  * @seq:      the one after the last segment's
+ * @void_epoch: whose write has failed, and may have left a record before this
+ *            segment that does not count; 0 = none
  * @error:    where to say why not
  *
  * Return: TRUE if it is durably the log's last segment, still without records.
  * Context: the log's owner thread; blocks.
  */
 gboolean ckptd_segment_activate(CkptdSegment *seg, const uint8_t *store_id,
-                                uint64_t seq, GError **error)
+                                uint64_t seq, uint64_t void_epoch,
+                                GError **error)
 {
     uint64_t salt;
 
     if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt)) {
         g_error("no random numbers");
     }
-    return write_header(seg, store_id, seq, salt, error);
+    return write_header(seg, store_id, seq, salt, void_epoch, error);
 }
 
 /**

@@ -20,6 +20,8 @@
  * @whole: its header is; if not, nobody knows what the file is
  * @seq:   order in the log; 0 if it never was activated
  * @salt:  of this use of the file
+ * @void_epoch: a record of this epoch before this segment does not count: its
+ *         write had failed.  0 = there is none
  * @bytes: size of the file
  * @end:   where the next record goes
  */
@@ -30,6 +32,7 @@ typedef struct ckptd_segment {
     gboolean whole;
     uint64_t seq;
     uint64_t salt;
+    uint64_t void_epoch;
     uint64_t bytes;
     uint64_t end;
 } CkptdSegment;
@@ -45,7 +48,8 @@ CkptdSegment *ckptd_segment_open(struct ckptd_io *io, const char *dir,
                                  const char *name, const uint8_t *store_id,
                                  gboolean read_only, GError **error);
 gboolean ckptd_segment_activate(CkptdSegment *seg, const uint8_t *store_id,
-                                uint64_t seq, GError **error);
+                                uint64_t seq, uint64_t void_epoch,
+                                GError **error);
 void ckptd_segment_free(CkptdSegment *seg);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CkptdSegment, ckptd_segment_free)
 

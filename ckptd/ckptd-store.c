@@ -83,11 +83,9 @@ static CkptdFile *take_lock(struct ckptd_io *io, const char *dir,
                        "held by process %s: ", *pid ? g_strchomp(pid) : "?");
         return NULL;
     }
-    g_snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-    if (!ckptd_io_resize(f, 0, error) ||
-        !ckptd_io_write(f, pid, strlen(pid), 0, error)) {
-        return NULL;
-    }
+    /* For people: on a full disk it may stay as it was. */
+    g_snprintf(pid, sizeof(pid), "%-20ld\n", (long)getpid());
+    ckptd_io_write(f, pid, strlen(pid), 0, NULL);
     return g_steal_pointer(&f);
 }
 
@@ -514,7 +512,9 @@ gboolean ckptd_store_begin_generation(CkptdStore *s, uint64_t *ret_generation,
 {
     uint64_t generation = ckptd_store_generation(s) + 1;
 
-    if (!ckptd_meta_set_generation(s->meta, generation,
+    /* What the generation before could not write must not come up later. */
+    if (!ckptd_log_settle(s->log, error) ||
+        !ckptd_meta_set_generation(s->meta, generation,
                                    ckptd_log_last_epoch(s->log), error)) {
         return FALSE;
     }
@@ -625,7 +625,7 @@ static gboolean plan_slot(const CkptdRecord *last, GArray *pages,
         (end + CKPT_PAGE_BYTES - 1) / CKPT_PAGE_BYTES * CKPT_PAGE_BYTES;
     end = s.data_offset + s.n_data * CKPT_PAGE_BYTES;
     if (end > slot_bytes) {
-        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_NO_SPACE,
+        g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_FAILED,
                     "the tail needs a slot of %" G_GUINT64_FORMAT
                     " bytes, it has %zu",
                     end, slot_bytes);

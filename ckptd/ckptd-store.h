@@ -82,6 +82,8 @@ struct ckptd_store_stats {
     uint64_t throttle_count; /* appends that waited for folding (S3) */
     uint64_t throttle_ns;    /* for how long in all */
     uint64_t stall_count;    /* appends that waited for a new segment */
+    uint64_t need_bytes;     /* the last append failed, and so much free space
+                                would do; 0 = it did not */
     gboolean direct_io;      /* O_DIRECT in use */
 };
 

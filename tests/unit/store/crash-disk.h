@@ -27,6 +27,8 @@ struct crash_op {
     enum op_type type;
     guint file;
     gboolean durable; /* OP_WRITE: when it returns */
+    gboolean failed;  /* OP_WRITE: an error was returned, and yet it may get to
+                         the disk, until somebody writes there again */
     uint64_t offset;  /* OP_RESIZE: the size */
     uint64_t len;
     uint8_t *data;

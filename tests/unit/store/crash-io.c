@@ -24,11 +24,14 @@ struct handle {
 struct crash_io {
     struct ckptd_io layer; /* first: cast back */
     GMutex lock;
-    struct crash_disk start; /* before the trace */
-    struct crash_disk disk;  /* now */
-    GArray *handles;         /* struct handle */
-    GPtrArray *trace;        /* struct crash_op */
-    unsigned fail_in;        /* operations until one fails, 0 = never */
+    struct crash_disk start;   /* before the trace */
+    struct crash_disk disk;    /* now */
+    GArray *handles;           /* struct handle */
+    GPtrArray *trace;          /* struct crash_op */
+    unsigned fail_in;          /* operations until one fails, 0 = never */
+    unsigned n_failing;        /* so many in a row then */
+    enum crash_keep fail_keep; /* what is left of a write that does */
+    GRand *rand;               /* which sectors */
     gboolean failed;
     GHashTable *denied[CRASH_CALL__MAX]; /* path -> errno */
 };
@@ -47,22 +50,38 @@ struct crash_replay {
 /* --- the layer ------------------------------------------------------------ */
 
 /*
- * Do it, and remember it. Takes over what @op points to. Where it is to fail, a
- * write is left half done.
+ * Fail.  Of a write something is left, and all of it may get to the disk yet;
+ * of everything else nothing.
  */
+static int fail(struct crash_io *c, struct crash_op *op)
+{
+    c->failed = TRUE;
+    if (--c->n_failing == 0) {
+        c->fail_in = 0;
+    }
+    if (op->type == OP_WRITE) {
+        op->durable = FALSE;
+        op->failed = TRUE;
+        crash_disk_apply(&c->disk, op, c->fail_keep, c->rand);
+        g_ptr_array_add(c->trace, op);
+    } else {
+        crash_op_free(op);
+    }
+    return -EIO;
+}
+
+/* Do it, and remember it. Takes over what @op points to. */
 static int perform(struct crash_io *c, const struct crash_op *op)
 {
     struct crash_op *copy = g_memdup2(op, sizeof(*op));
 
-    g_ptr_array_add(c->trace, copy);
-    if (c->fail_in && op->type != OP_PROMISE && --c->fail_in == 0) {
-        c->failed = TRUE;
-        if (op->type == OP_WRITE) {
-            copy->len /= 2;
-            crash_disk_apply(&c->disk, copy, CRASH_KEEP, NULL);
+    if (c->fail_in && op->type != OP_PROMISE) {
+        if (c->fail_in == 1) {
+            return fail(c, copy);
         }
-        return -EIO;
+        c->fail_in--;
     }
+    g_ptr_array_add(c->trace, copy);
     crash_disk_apply(&c->disk, copy, CRASH_KEEP, NULL);
     return 0;
 }
@@ -408,6 +427,7 @@ void crash_io_free(struct crash_io *c)
     g_array_unref(c->handles);
     g_ptr_array_unref(c->trace);
     g_mutex_clear(&c->lock);
+    g_clear_pointer(&c->rand, g_rand_free);
     g_free(c);
 }
 
@@ -432,7 +452,26 @@ struct ckptd_io *crash_io_layer(struct crash_io *c)
  */
 void crash_io_fail_after(struct crash_io *c, unsigned n_ops)
 {
+    crash_io_fail(c, n_ops, 1, CRASH_FIRST_HALF);
+}
+
+/**
+ * crash_io_fail() - have some operations fail with EIO
+ * @c:         the disk
+ * @n_ops:     after so many that succeed
+ * @n_failing: so many in a row
+ * @keep:      what they leave of a write
+ *
+ * Context: any.
+ */
+void crash_io_fail(struct crash_io *c, unsigned n_ops, unsigned n_failing,
+                   enum crash_keep keep)
+{
     c->fail_in = n_ops + 1;
+    c->n_failing = n_failing;
+    c->fail_keep = keep;
+    g_clear_pointer(&c->rand, g_rand_free);
+    c->rand = g_rand_new_with_seed(n_ops);
     c->failed = FALSE;
 }
 
@@ -583,6 +622,24 @@ static void settle(struct crash_replay *r, const struct crash_op *sync)
     }
 }
 
+/* What has failed there will not come up after @op. */
+static void supersede(struct crash_replay *r, const struct crash_op *op)
+{
+    guint i = 0;
+
+    while (i < r->pending->len) {
+        const struct crash_op *old = g_ptr_array_index(r->pending, i);
+
+        if (old->failed && old->file == op->file &&
+            old->offset < op->offset + op->len &&
+            op->offset < old->offset + old->len) {
+            g_ptr_array_remove_index(r->pending, i);
+        } else {
+            i++;
+        }
+    }
+}
+
 /**
  * crash_replay_next() - go past the operation in flight
  * @r: the replay
@@ -597,6 +654,7 @@ gboolean crash_replay_next(struct crash_replay *r)
     if (op->type == OP_SYNC || op->type == OP_SYNC_DIR) {
         settle(r, op);
     } else if (op->durable) {
+        supersede(r, op);
         crash_disk_apply(&r->durable, op, CRASH_KEEP, NULL);
     } else {
         g_ptr_array_add(r->pending, op);

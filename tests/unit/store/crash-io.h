@@ -55,6 +55,8 @@ struct ckptd_io *crash_io_layer(struct crash_io *c);
 void crash_io_fail_after(struct crash_io *c, unsigned n_ops);
 void crash_io_deny(struct crash_io *c, enum crash_call call, const char *path,
                    int err);
+void crash_io_fail(struct crash_io *c, unsigned n_ops, unsigned n_failing,
+                   enum crash_keep keep);
 gboolean crash_io_has_failed(struct crash_io *c);
 void crash_io_promise(struct crash_io *c, const struct crash_promise *promise);
 gboolean crash_io_content(struct crash_io *c, const char *path, void *buf,

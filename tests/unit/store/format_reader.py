@@ -18,8 +18,9 @@ import xxhash
 BLOCK = PAGE = 4096
 ZERO = 1 << 63
 ORIGIN = 1
+VOIDS = 1
 META = struct.Struct('<8sIIQQ16sQQQQQQQ16xQ')
-SEGMENT = struct.Struct('<8sIIQQ16sQQQ16xQ')
+SEGMENT = struct.Struct('<8sIIQQ16sQQQQ8xQ')
 RECORD = struct.Struct('<8sQQIIQQQQQQQQQQ16x')
 ENTRY = struct.Struct('<QQ')
 
@@ -80,18 +81,19 @@ class Segment:
     def __init__(self, path, store_id):
         with open(path, 'rb') as f:
             self.data = f.read()
-        self.seq = self.salt = 0
+        self.seq = self.salt = self.void_epoch = 0
         self.header_valid = False
         if len(self.data) < SEGMENT.size:
             return
-        (magic, version, _, incompat, _, owner, seq, salt, size,
+        (magic, version, _, incompat, _, owner, seq, salt, size, void_epoch,
          total) = SEGMENT.unpack_from(self.data)
         if magic == b'SLUCSEGM' and total == xxh3(self.data[:88]) and \
                 owner == store_id and size == len(self.data):
-            if version != 1 or incompat:
+            if version != 1 or incompat & ~VOIDS:
                 raise SystemExit(path + ': another version')
             self.header_valid = True
             self.seq, self.salt = seq, salt
+            self.void_epoch = void_epoch if incompat & VOIDS else 0
 
     def record(self, at, ram_pages, any_salt=False):
         """Return: the sealed record at @at, or None"""
@@ -161,7 +163,14 @@ def walk(live, meta, ram_pages):
     records = []
     epoch, seal, generation = meta.base_epoch, meta.base_seal, 0
     ends = []
-    for segment in live:
+    for number, segment in enumerate(live):
+        if segment.void_epoch and epoch >= segment.void_epoch:
+            if epoch > segment.void_epoch or not records:
+                raise Damage(f'epoch {segment.void_epoch} had failed')
+            r = records.pop()
+            ends[[s.seq for s in live[:number]].index(r.segment.seq)] = r.at
+            epoch, seal = epoch - 1, r.prev_seal
+            generation = records[-1].generation if records else 0
         at = BLOCK
         while True:
             r = segment.record(at, ram_pages)

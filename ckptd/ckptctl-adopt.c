@@ -98,6 +98,7 @@ int ckptctl_adopt_parse(struct ckptctl *ctl, const struct ckptctl_verb *verb,
  */
 void ckptctl_adopt_clear(struct ckptctl_adopt *opt)
 {
+    ckptctl_pace_options_clear(&opt->pace);
     g_free(opt->name);
     g_free(opt->uuid);
     g_free(opt->mac);

@@ -311,6 +311,7 @@ int ckptctl_start(struct ckptctl *ctl, const struct ckptctl_verb *verb,
     }
     g_free(opt.from);
     ckptctl_net_options_clear(&opt.net);
+    ckptctl_pace_options_clear(&opt.pace);
     return status;
 }
 

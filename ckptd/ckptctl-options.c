@@ -104,6 +104,8 @@ void ckptctl_pace_options_add(struct ckptctl_pace_options *opt, GArray *all)
           "A checkpoint at least so often while memory changes; 0: none "
           "(1000)",
           "MS" },
+        { "on-full", 0, 0, G_OPTION_ARG_STRING, &opt->on_full,
+          "What to do while the disk is full or fails (wait)", "wait|stop" },
         { 0 },
     };
 
@@ -121,7 +123,17 @@ void ckptctl_pace_options_pack(const struct ckptctl_pace_options *opt,
     ckptctl_dict_add_number(dict, "hold_mib", opt->hold_mib);
     ckptctl_dict_add_number(dict, "min_interval_us", opt->min_interval_us);
     ckptctl_dict_add_number(dict, "max_interval_ms", opt->max_interval_ms);
+    ckptctl_dict_add_text(dict, "on_full", opt->on_full);
     if (opt->verify) {
         g_variant_dict_insert(dict, "verify", "b", TRUE);
     }
+}
+
+/**
+ * ckptctl_pace_options_clear() - free what was filled in
+ * @opt: parsed or not
+ */
+void ckptctl_pace_options_clear(struct ckptctl_pace_options *opt)
+{
+    g_free(opt->on_full);
 }

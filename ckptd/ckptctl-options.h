@@ -25,6 +25,7 @@ struct ckptctl_pace_options {
     gint min_interval_us;
     gint max_interval_ms;
     gboolean verify;
+    char *on_full;
 };
 
 #define CKPTCTL_PACE_INIT                                                      \
@@ -41,5 +42,6 @@ void ckptctl_net_options_clear(struct ckptctl_net_options *opt);
 void ckptctl_pace_options_add(struct ckptctl_pace_options *opt, GArray *all);
 void ckptctl_pace_options_pack(const struct ckptctl_pace_options *opt,
                                GVariantDict *dict);
+void ckptctl_pace_options_clear(struct ckptctl_pace_options *opt);
 
 #endif

@@ -367,6 +367,7 @@ static void free_run(struct run_options *opt)
     g_free(opt->name);
     g_free(opt->accel);
     ckptctl_net_options_clear(&opt->net);
+    ckptctl_pace_options_clear(&opt->pace);
 }
 
 /* @several: a "--" in @argv begins another program. */

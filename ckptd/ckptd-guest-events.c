@@ -273,6 +273,12 @@ void ckptd_guest_on_event(CkptdGuest *g,
     case CKPTD_SESSION_FAILED:
         on_failed(g, event);
         break;
+    case CKPTD_SESSION_WAITING:
+        ckptd_guest_stall(g, event->text);
+        break;
+    case CKPTD_SESSION_GOES_ON:
+        ckptd_guest_stall(g, NULL);
+        break;
     case CKPTD_SESSION_DRAINED:
         how = ckptd_process_reap(&g->qemu);
         judge(g, how);

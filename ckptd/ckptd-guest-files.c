@@ -444,7 +444,10 @@ GVariant *ckptd_guest_status(CkptdGuest *g)
     g_variant_builder_init(&b, G_VARIANT_TYPE_VARDICT);
     add(&b, "name", "s", g->spec->name);
     add(&b, "state", "s", ckptd_guest_state_name(g));
-    add(&b, "reason", "s", g->reason ? g->reason : "");
+    add(&b, "reason", "s",
+        stats->waiting[0] ? stats->waiting
+        : g->reason       ? g->reason
+                          : "");
     if (g->has_exit_status) {
         add(&b, "exit_status", "u", g->exit_status);
     }

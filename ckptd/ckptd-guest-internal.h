@@ -133,6 +133,8 @@ struct ckptd_guest_last {
  * @fruitless:      recoveries in a row without a new durable epoch
  * @floor_epoch:    last durable epoch at the last recovery
  * @reason:         why it is in this state, for people, or NULL
+ * @stalled:        its session waits for the disk: why, or NULL.  The state is
+ *                  what it was, and is called waiting.
  * @tap_fd:         the guest's interface, for every QEMU the same, or -1
  * @stop_pending:   SIGTERM was asked for, and nothing harder since
  * @ending:         the program has ended, and no line without it began since
@@ -186,6 +188,7 @@ struct CkptdGuest {
     gboolean has_exit_status;
     guint exit_status;
     char *reason;
+    char *stalled;
     char *panic;
     gint64 created_s;
     guint64 died_ns;
@@ -229,6 +232,7 @@ void ckptd_guest_set_timer(CkptdGuest *g, guint timeout_ms, GSourceFunc func);
 void ckptd_guest_answer_all(GArray *waiters, guint64 epoch,
                             const GError *error);
 void ckptd_guest_clear_last(CkptdGuest *g);
+void ckptd_guest_stall(CkptdGuest *g, const char *why);
 gboolean ckptd_guest_open_session(CkptdGuest *g, GError **error);
 void ckptd_guest_end_session(CkptdGuest *g);
 gboolean ckptd_guest_is_fruitless(CkptdGuest *g, const char *why);

@@ -214,7 +214,33 @@ void ckptd_guest_release(CkptdGuest *g)
         g_warning("%s: cannot remove %s", g->spec->name, g->runtime_dir);
     }
     g->stop_pending = FALSE;
+    g_clear_pointer(&g->stalled, g_free);
     ckptd_guest_clear_last(g);
+}
+
+/**
+ * ckptd_guest_stall() - its session waits for the disk, or no longer
+ * @g: the guest
+ * @why: it waits; NULL = it goes on
+ */
+void ckptd_guest_stall(CkptdGuest *g, const char *why)
+{
+    g_free(g->stalled);
+    g->stalled = g_strdup(why);
+    if (why) {
+        g_warning("%s: %s -> waiting: %s", g->spec->name, state_names[g->state],
+                  why);
+        if (g->state == CKPTD_GUEST_ADOPTING) {
+            g_clear_handle_id(&g->timer, g_source_remove);
+        }
+    } else {
+        g_message("%s: waiting -> %s: the disk works again", g->spec->name,
+                  state_names[g->state]);
+    }
+    ckptd_trace("stall", g->spec->name, 0, 0, "waiting=%d", why != NULL);
+    if (g->observer) {
+        g->observer(g, g->observer_opaque);
+    }
 }
 
 /**
@@ -258,6 +284,8 @@ static gboolean open_session(CkptdGuest *g,
     g_autofree char *from = ckptd_guest_origin(g, "labels");
     struct ckptd_session_config config = {
         .socket_path = ckptd_spec_is_external(g->spec) ? NULL : socket,
+        .home_dir = g->state_dir,
+        .stop_on_full = g_str_equal(g->spec->on_full, "stop"),
         .store_dir = g->spec->checkpoint ? store : NULL,
         .labels_dir = labels,
         .from_dir = from,
@@ -488,6 +516,8 @@ static char *crash_loop_report(CkptdGuest *g, guint64 epoch, const char *why)
  * @g: with a session; on FALSE the try is counted
  * @why: of the crash
  *
+ * While the disk takes nothing no try is counted: none could be durable.
+ *
  * Return: TRUE when FRUITLESS_MAX tries in a row made no durable epoch; then
  * the reason is a report.
  */
@@ -504,7 +534,7 @@ gboolean ckptd_guest_is_fruitless(CkptdGuest *g, const char *why)
         ckptd_guest_set_reason(g, crash_loop_report(g, stats.committed, why));
         return TRUE;
     }
-    g->fruitless++;
+    g->fruitless += !g->stalled;
     return FALSE;
 }
 
@@ -680,5 +710,6 @@ gboolean ckptd_guest_is_down(const CkptdGuest *g)
  */
 const char *ckptd_guest_state_name(const CkptdGuest *g)
 {
-    return state_names[g->state];
+    return g->stalled ? state_names[CKPTD_GUEST_WAITING]
+                      : state_names[g->state];
 }

@@ -64,6 +64,8 @@ static gboolean is_asked_for(enum ckptd_session_event_type type)
     case CKPTD_SESSION_ARRIVED:
     case CKPTD_SESSION_MOVE:
         return FALSE;
+    case CKPTD_SESSION_WAITING: /* the disk does, and not often */
+    case CKPTD_SESSION_GOES_ON:
     case CKPTD_SESSION_COMMITTED:
     case CKPTD_SESSION_DRAINED:
     case CKPTD_SESSION_NAMED:

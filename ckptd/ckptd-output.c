@@ -21,37 +21,44 @@
 
 #define PANIC_MARK "[panic, not committed] "
 
-/* @next_seq: the record after the last one taken; what lies below is old. */
+/*
+ * @next_seq: the record after the last one taken; what lies below is old
+ * @done_bytes: of what is being written are in the log: it failed, and is to be
+ *             tried again
+ */
 struct CkptdOutput {
     char *path;
     int log_fd;
     int seq_fd;
     uint64_t next_seq;
+    size_t done_bytes;
 };
 
 static gboolean fail(const char *path, GError **error)
 {
-    g_set_error(error, CKPTD_ERROR, CKPTD_ERROR_IO, "%s: %s", path,
-                g_strerror(errno));
+    g_set_error(error, CKPTD_ERROR,
+                errno == ENOSPC || errno == EDQUOT ? CKPTD_ERROR_NO_SPACE
+                                                   : CKPTD_ERROR_IO,
+                "%s: %s", path, g_strerror(errno));
     return FALSE;
 }
 
+/* Called again with the same after a failure, it goes on where that was. */
 static gboolean write_all(CkptdOutput *output, const void *data,
                           size_t len_bytes, GError **error)
 {
-    const char *at = data;
     ssize_t n;
 
-    while (len_bytes) {
-        n = write(output->log_fd, at, len_bytes);
+    while (output->done_bytes < len_bytes) {
+        n = write(output->log_fd, (const char *)data + output->done_bytes,
+                  len_bytes - output->done_bytes);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n < 0) {
             return fail(output->path, error);
         }
-        at += n;
-        len_bytes -= n;
+        output->done_bytes += n;
     }
     return TRUE;
 }
@@ -115,6 +122,7 @@ void ckptd_output_close(CkptdOutput *output)
 void ckptd_output_new_hold(CkptdOutput *output)
 {
     output->next_seq = 0;
+    output->done_bytes = 0;
     if (ftruncate(output->seq_fd, 0) < 0) {
         g_warning("%s: %s", output->path, g_strerror(errno));
     }
@@ -142,11 +150,14 @@ gboolean ckptd_output_is_new(const CkptdOutput *output, uint64_t seq)
  */
 gboolean ckptd_output_seen(CkptdOutput *output, uint64_t seq, GError **error)
 {
-    output->next_seq = seq + 1;
-    if (pwrite(output->seq_fd, &output->next_seq, sizeof(output->next_seq),
-               0) != sizeof(output->next_seq)) {
+    uint64_t next_seq = seq + 1;
+
+    if (pwrite(output->seq_fd, &next_seq, sizeof(next_seq), 0) !=
+        sizeof(next_seq)) {
         return fail(output->path, error);
     }
+    output->next_seq = next_seq;
+    output->done_bytes = 0;
     return TRUE;
 }
 
@@ -156,7 +167,7 @@ gboolean ckptd_output_seen(CkptdOutput *output, uint64_t seq, GError **error)
  * @seq: of the record
  * @data: the bytes
  * @len_bytes: their number
- * @error: set on failure
+ * @error: CKPTD_ERROR_NO_SPACE, _IO: may be tried again, until it succeeds
  *
  * Return: TRUE when they are in the log, now or before.
  */
@@ -175,7 +186,7 @@ gboolean ckptd_output_log(CkptdOutput *output, uint64_t seq,
  * @output: of the guest
  * @data: text
  * @len_bytes: its length
- * @error: set on failure
+ * @error: as of ckptd_output_log()
  *
  * Return: TRUE when they are in the log.
  */
@@ -191,5 +202,9 @@ gboolean ckptd_output_panic(CkptdOutput *output, const uint8_t *data,
     for (i = 0; lines[i]; i++) {
         g_string_append_printf(text, PANIC_MARK "%s\n", lines[i]);
     }
-    return write_all(output, text->str, text->len, error);
+    if (!write_all(output, text->str, text->len, error)) {
+        return FALSE;
+    }
+    output->done_bytes = 0;
+    return TRUE;
 }

@@ -113,9 +113,31 @@ static void trace_durable(CkptdSession *s, uint64_t log_bytes_before)
     }
 }
 
+/*
+ * Tried until the disk takes it.  Return: FALSE without an error when the
+ * connection ended before.
+ */
+static gboolean append(CkptdSession *s, int conn_fd, const char *slot,
+                       GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    while (!ckptd_store_append(s->store, slot, s->slot_bytes, &local)) {
+        if (!ckptd_session_disk_ill(s, &local)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+        if (!ckptd_session_disk_pause(s, conn_fd)) {
+            return FALSE;
+        }
+    }
+    ckptd_session_disk_well(s);
+    return TRUE;
+}
+
 /* Checked, then on disk when it returns TRUE (S2). */
-static gboolean write_epoch(CkptdSession *s, const struct ckpt_epoch *e,
-                            GError **error)
+static gboolean write_epoch(CkptdSession *s, int conn_fd,
+                            const struct ckpt_epoch *e, GError **error)
 {
     const struct ckpt_msg *msg = &s->packet.msg;
     struct ckptd_store_stats stats = { 0 };
@@ -125,7 +147,7 @@ static gboolean write_epoch(CkptdSession *s, const struct ckpt_epoch *e,
     if (ckptd_trace_on()) {
         ckptd_store_stats(s->store, &stats);
     }
-    if (!ckptd_store_append(s->store, slot, s->slot_bytes, error)) {
+    if (!append(s, conn_fd, slot, error)) {
         return FALSE;
     }
     last_epoch = ckptd_store_last_epoch(s->store);
@@ -177,7 +199,7 @@ static gboolean on_epoch(CkptdSession *s, int conn_fd, GError **error)
                 " pages=%" PRIu64,
                 e.slot, e.cause, e.trigger_ns, e.submit_ns, e.wait_ns,
                 e.scan_ns, e.copy_ns, e.devstate_ns, e.pause_ns, n_pages);
-    if (!write_epoch(s, &e, error)) {
+    if (!write_epoch(s, conn_fd, &e, error)) {
         return FALSE;
     }
     s->hold_valid = TRUE;
@@ -216,13 +238,46 @@ static gboolean output_is_early(CkptdSession *s, const struct ckpt_output *o,
     return FALSE;
 }
 
-static gboolean on_output(CkptdSession *s, GError **error)
+static gboolean keep_output(CkptdSession *s, const struct ckpt_output *o,
+                            const uint8_t *data, size_t len_bytes,
+                            GError **error)
+{
+    switch ((enum ckpt_output_kind)o->kind) {
+    case CKPT_OUTPUT_LOG:
+        return ckptd_output_log(s->output, o->seq, data, len_bytes, error);
+    case CKPT_OUTPUT_EXIT:
+    case CKPT_OUTPUT_ENDING:
+        return ckptd_output_seen(s->output, o->seq, error);
+    case CKPT_OUTPUT_PANIC:
+        return ckptd_output_panic(s->output, data, len_bytes, error);
+    }
+    g_assert_not_reached();
+}
+
+/* What the owner of the session hears of it. */
+static void tell_output(CkptdSession *s, const struct ckpt_output *o,
+                        const uint8_t *data, size_t len_bytes)
 {
     g_autofree char *text = NULL;
+    uint32_t status;
+
+    if (o->kind == CKPT_OUTPUT_EXIT) {
+        memcpy(&status, data, sizeof(status));
+        ckptd_session_notify(s, CKPTD_SESSION_EXIT, status, NULL);
+    } else if (o->kind == CKPT_OUTPUT_ENDING) {
+        ckptd_session_notify(s, CKPTD_SESSION_ENDING, 0, NULL);
+    } else if (o->kind == CKPT_OUTPUT_PANIC) {
+        text = g_utf8_make_valid((const char *)data, len_bytes);
+        ckptd_session_notify(s, CKPTD_SESSION_PANIC, 0, text);
+    }
+}
+
+static gboolean on_output(CkptdSession *s, int conn_fd, GError **error)
+{
+    g_autoptr(GError) local = NULL;
     struct ckpt_output o;
     const uint8_t *data;
     size_t len_bytes;
-    uint32_t status;
 
     if (!ckptd_wire_check_output(&s->packet, &o, &data, &len_bytes, error) ||
         output_is_early(s, &o, error)) {
@@ -231,22 +286,18 @@ static gboolean on_output(CkptdSession *s, GError **error)
     ckptd_trace("output", s->config.manifest.name, s->packet.msg.generation,
                 s->packet.msg.epoch, "kind=%u seq=%" PRIu64 " bytes=%zu",
                 o.kind, o.seq, len_bytes);
-    switch ((enum ckpt_output_kind)o.kind) {
-    case CKPT_OUTPUT_LOG:
-        return ckptd_output_log(s->output, o.seq, data, len_bytes, error);
-    case CKPT_OUTPUT_EXIT:
-        memcpy(&status, data, sizeof(status));
-        ckptd_session_notify(s, CKPTD_SESSION_EXIT, status, NULL);
-        return ckptd_output_seen(s->output, o.seq, error);
-    case CKPT_OUTPUT_ENDING:
-        ckptd_session_notify(s, CKPTD_SESSION_ENDING, 0, NULL);
-        return ckptd_output_seen(s->output, o.seq, error);
-    case CKPT_OUTPUT_PANIC:
-        text = g_utf8_make_valid((const char *)data, len_bytes);
-        ckptd_session_notify(s, CKPTD_SESSION_PANIC, 0, text);
-        return ckptd_output_panic(s->output, data, len_bytes, error);
+    tell_output(s, &o, data, len_bytes);
+    while (!keep_output(s, &o, data, len_bytes, &local)) {
+        if (!ckptd_session_disk_ill(s, &local)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+        if (!ckptd_session_disk_pause(s, conn_fd)) {
+            return FALSE;
+        }
     }
-    g_assert_not_reached();
+    ckptd_session_disk_well(s);
+    return TRUE;
 }
 
 static gboolean on_bye(CkptdSession *s, GError **error)
@@ -318,7 +369,7 @@ gboolean ckptd_session_on_message(CkptdSession *s, int conn_fd, GError **error)
         return s->arrival ? ckptd_session_on_arriving(s, conn_fd, error)
                           : on_epoch(s, conn_fd, error);
     case CKPT_MSG_OUTPUT:
-        return on_output(s, error);
+        return on_output(s, conn_fd, error);
     case CKPT_MSG_NAME:
         return ckptd_session_lines_on_name(s, error);
     case CKPT_MSG_BYE:

@@ -6,6 +6,7 @@
  * ckptd-welcome.c what comes before the first epoch: store, shared memory and
  * HELLO;
  * ckptd-session-epoch.c the way of an epoch, and what else QEMU says;
+ * ckptd-session-disk.c what happens while the disk takes nothing;
  * ckptd-session-lines.c labels, and lines that begin with one;
  * ckptd-session-move.c how a guest comes and goes by QEMU's own migration.
  */
@@ -42,6 +43,9 @@
  * @packet:     being worked on
  * @heard:      HEARD_*, of the QEMU that there is
  * @arrival:    of a guest that is coming in, or NULL
+ * @prepare_due: a generation could not begin yet: to be tried again
+ * @disk_delay_ms: until the next try, 0 = nothing waits for the disk
+ * @disk_code:  CkptdError that was told, while something does
  *
  * Atomic:
  * @throttle_us: each COMMITTED is held back for so long
@@ -81,6 +85,9 @@ struct CkptdSession {
     struct ckptd_packet packet;
     guint heard;
     CkptdArrival *arrival;
+    gboolean prepare_due;
+    guint disk_delay_ms;
+    gint disk_code;
 
     guint throttle_us;
     gint serves;
@@ -113,11 +120,13 @@ struct CkptdSession {
  * @CKPTD_WELCOME_OK:       the session is on
  * @CKPTD_WELCOME_BAD_PEER: it did not make sense
  * @CKPTD_WELCOME_FAILED:   we cannot serve it: the guest must stay down
+ * @CKPTD_WELCOME_GONE:     the connection ended before; no error is set
  */
 enum ckptd_welcome {
     CKPTD_WELCOME_OK,
     CKPTD_WELCOME_BAD_PEER,
     CKPTD_WELCOME_FAILED,
+    CKPTD_WELCOME_GONE,
 };
 
 gboolean ckptd_welcome_check(CkptdSession *s, struct ckpt_hello *ret_hello,
@@ -138,6 +147,10 @@ gboolean ckptd_session_on_arriving(CkptdSession *s, int conn_fd,
 gboolean ckptd_session_on_move(CkptdSession *s, int conn_fd, GError **error);
 void ckptd_session_notify(CkptdSession *s, enum ckptd_session_event_type type,
                           uint64_t number, const char *text);
+
+gboolean ckptd_session_disk_ill(CkptdSession *s, GError **error);
+gboolean ckptd_session_disk_pause(CkptdSession *s, int conn_fd);
+void ckptd_session_disk_well(CkptdSession *s);
 
 void ckptd_session_lines_init(CkptdSession *s);
 void ckptd_session_lines_keep(CkptdSession *s, const char *label);

@@ -181,6 +181,49 @@ static void accept_connection(CkptdSession *s, gboolean refuse)
 
 /* --- the thread ----------------------------------------------------------- */
 
+/*
+ * Is there something to wait for?  A guest that never had a checkpoint has
+ * nothing to lose: who starts it is told at once.
+ */
+static gboolean has_checkpoints(CkptdSession *s)
+{
+    g_autofree char *meta = NULL;
+
+    if (s->store || s->pass) {
+        return s->store && ckptd_store_last_epoch(s->store) > 0;
+    }
+    meta = g_build_filename(s->config.store_dir, "meta", NULL);
+    return g_file_test(meta, G_FILE_TEST_EXISTS);
+}
+
+/* Begin a generation, or have it tried again as long as the disk fails. */
+static void prepare(CkptdSession *s)
+{
+    g_autoptr(GError) error = NULL;
+
+    s->prepared = s->prepare_due = FALSE;
+    if (s->unfit) {
+        return;
+    }
+    if (ckptd_welcome_prepare(s, &error)) {
+        ckptd_session_disk_well(s);
+    } else if (has_checkpoints(s) && ckptd_session_disk_ill(s, &error)) {
+        s->prepare_due = TRUE;
+    } else {
+        g_warning("%s: %s", s->config.manifest.name, error->message);
+        ckptd_session_notify(s, CKPTD_SESSION_FAILED, error->code,
+                             error->message);
+    }
+}
+
+/* A QEMU is here for a generation that cannot begin yet. */
+static void prepare_patiently(CkptdSession *s, int conn_fd)
+{
+    while (s->prepare_due && ckptd_session_disk_pause(s, conn_fd)) {
+        prepare(s);
+    }
+}
+
 /* Return: FALSE when the thread is to end. */
 static gboolean obey(CkptdSession *s, const struct command *command)
 {
@@ -188,18 +231,14 @@ static gboolean obey(CkptdSession *s, const struct command *command)
 
     switch (command->type) {
     case COMMAND_PREPARE:
-        s->prepared = FALSE;
-        if (!s->unfit && !ckptd_welcome_prepare(s, &error)) {
-            g_warning("%s: %s", s->config.manifest.name, error->message);
-            ckptd_session_notify(s, CKPTD_SESSION_FAILED, error->code,
-                                 error->message);
-        }
+        prepare(s);
         return TRUE;
     case COMMAND_EXPECT:
         s->pid = command->pid;
         s->adopt = command->adopt;
         return TRUE;
     case COMMAND_SERVE:
+        prepare_patiently(s, command->conn_fd);
         serve(s, command->conn_fd);
         g_atomic_int_add(&s->serves, -1);
         return TRUE;
@@ -221,6 +260,7 @@ static gboolean obey(CkptdSession *s, const struct command *command)
         }
         s->pid = 0;
         ckptd_session_forget_heard(s);
+        s->prepare_due = FALSE;
         ckptd_session_notify(s, CKPTD_SESSION_DRAINED, 0, NULL);
         return TRUE;
     case COMMAND_END:
@@ -249,14 +289,17 @@ static gpointer session_main(gpointer opaque)
         { s->listen_fd, POLLIN, 0 },
     };
     uint64_t count;
+    int ret;
 
     for (;;) {
-        pfd[1].fd = s->pid ? s->listen_fd : -1;
-        if (poll(pfd, G_N_ELEMENTS(pfd), -1) < 0) {
+        pfd[1].fd = s->pid && !s->prepare_due ? s->listen_fd : -1;
+        ret = poll(pfd, G_N_ELEMENTS(pfd),
+                   s->prepare_due ? (int)s->disk_delay_ms : -1);
+        if (ret < 0) {
             g_assert(errno == EINTR);
-            continue;
-        }
-        if (pfd[0].revents) {
+        } else if (ret == 0) {
+            prepare(s);
+        } else if (pfd[0].revents) {
             if (read(s->wake_fd, &count, sizeof(count)) < 0) {
                 g_assert(errno == EINTR);
             }
@@ -332,6 +375,7 @@ CkptdSession *ckptd_session_new(const struct ckptd_session_config *config,
     s = g_new0(CkptdSession, 1);
     s->config = *config;
     s->config.socket_path = g_strdup(config->socket_path);
+    s->config.home_dir = g_strdup(config->home_dir);
     s->config.store_dir = g_strdup(config->store_dir);
     s->config.labels_dir = g_strdup(config->labels_dir);
     s->config.from_dir = g_strdup(config->from_dir);
@@ -385,6 +429,7 @@ void ckptd_session_free(CkptdSession *s)
     g_mutex_clear(&s->lock);
     g_cond_clear(&s->landing.cond);
     g_free((char *)s->config.socket_path);
+    g_free((char *)s->config.home_dir);
     g_free((char *)s->config.store_dir);
     g_free((char *)s->config.labels_dir);
     g_free((char *)s->config.from_dir);

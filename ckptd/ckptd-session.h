@@ -36,6 +36,10 @@ typedef struct CkptdSession CkptdSession;
  *                           text: how
  * @CKPTD_SESSION_FAILED:    the store failed or refuses; number: CkptdError,
  *                           text: why.  Nothing is committed any more.
+ * @CKPTD_SESSION_WAITING:   the disk takes nothing, or gives nothing: it is
+ *                           tried again until it does; number: CkptdError,
+ *                           text: why
+ * @CKPTD_SESSION_GOES_ON:   it does again
  * @CKPTD_SESSION_ARRIVING:  instead of WELCOMED: a migration brings the guest
  * @CKPTD_SESSION_ARRIVED:   it is here; number: its generation
  * @CKPTD_SESSION_MOVE:      a migration takes it away; number: enum
@@ -59,6 +63,8 @@ enum ckptd_session_event_type {
     CKPTD_SESSION_COMMITTED,
     CKPTD_SESSION_BAD_PEER,
     CKPTD_SESSION_FAILED,
+    CKPTD_SESSION_WAITING,
+    CKPTD_SESSION_GOES_ON,
     CKPTD_SESSION_ARRIVING,
     CKPTD_SESSION_ARRIVED,
     CKPTD_SESSION_MOVE,
@@ -87,6 +93,7 @@ typedef void (*CkptdSessionNotify)(const struct ckptd_session_event *event,
  * struct ckptd_session_config - what a session is about; copied
  *
  * @socket_path: where QEMU connects; NULL: ckptd_session_serve() brings it
+ * @home_dir:  directory of all that is the guest's, for people
  * @store_dir: directory of the store, made when it does not exist; NULL: no
  *             checkpoints
  * @labels_dir: of the guest's labels
@@ -98,11 +105,14 @@ typedef void (*CkptdSessionNotify)(const struct ckptd_session_event *event,
  * @manifest:  uuid, name and ram_bytes; the rest comes with the first HELLO
  * @ended_epoch: the program's end is in this epoch: if it is the last durable
  *             one, the guest boots anew; 0 = none
+ * @stop_on_full: a disk that fails is the guest's end, see
+ *             ckptd-session-disk.c
  * @arriving:  the guest comes from another host, @manifest is whole, and there
  *             is no store yet: see ckptd-landing.h
  */
 struct ckptd_session_config {
     const char *socket_path;
+    const char *home_dir;
     const char *store_dir;
     const char *labels_dir;
     const char *from_dir;
@@ -113,6 +123,7 @@ struct ckptd_session_config {
     guint n_identities;
     struct ckptd_manifest manifest;
     uint64_t ended_epoch;
+    gboolean stop_on_full;
     gboolean arriving;
     uint64_t hold_bytes;
     uint32_t min_interval_us;
@@ -126,9 +137,11 @@ struct ckptd_session_config {
  *
  * @captured:  greatest epoch received
  * @committed: greatest epoch durable
+ * @waiting:   why nothing is durable for now, "" = it goes on
  */
 struct ckptd_session_stats {
     gboolean connected;
+    char waiting[320];
     gboolean verify;
     uint64_t generation;
     uint64_t captured;

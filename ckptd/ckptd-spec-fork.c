@@ -29,6 +29,7 @@ static const char *const may_differ[] = {
     "gateway",
     "dns",
     "capture",
+    "on_full",
     "verify",
     "hold_mib",
     "min_interval_us",

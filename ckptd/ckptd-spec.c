@@ -65,6 +65,7 @@ static const struct field {
     FIELD(owner, FIELD_STRING, TRUE),
     FIELD(libvirt, FIELD_STRING, TRUE),
     FIELD(capture, FIELD_STRING, TRUE),
+    FIELD(on_full, FIELD_STRING, TRUE),
     FIELD(accel, FIELD_STRING, TRUE),
     FIELD(accel_why, FIELD_STRING, FALSE),
     FIELD(memory_mib, FIELD_UINT, TRUE),
@@ -281,6 +282,10 @@ static gboolean check(struct ckptd_spec *spec, GError **error)
     if (spec->hold_mib < 1 || spec->hold_mib > 4096) {
         return bad(error, "from 1 to 4096 MiB", "hold");
     }
+    if (!g_str_equal(spec->on_full, "wait") &&
+        !g_str_equal(spec->on_full, "stop")) {
+        return bad(error, "choose wait or stop", spec->on_full);
+    }
     for (i = 0; spec->env[i]; i++) {
         if (!strchr(spec->env[i], '=')) {
             return bad(error, "expected NAME=VALUE", spec->env[i]);
@@ -330,6 +335,7 @@ static struct ckptd_spec *new_default(void)
     spec->options = g_new0(char *, 1);
     spec->net = g_strdup("user");
     spec->launch = g_strdup("ckptd");
+    spec->on_full = g_strdup("wait");
     spec->accel = g_strdup("auto");
     spec->memory_mib = CKPTD_SPEC_MEMORY_DEFAULT_MIB;
     spec->hold_mib = 16;
@@ -640,7 +646,7 @@ struct ckptd_spec *ckptd_spec_load(const char *path, GError **error)
     }
     if (!spec->name || !ckptd_spec_name_ok(spec->name) || !spec->uuid ||
         !spec->mac || !spec->net || !spec->accel || !spec->launch ||
-        (!spec->argv[0] && !ckptd_spec_is_external(spec))) {
+        !spec->on_full || (!spec->argv[0] && !ckptd_spec_is_external(spec))) {
         bad(error, "not the description of a guest", path);
         return NULL;
     }

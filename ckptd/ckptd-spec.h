@@ -30,6 +30,7 @@
  * @from:     "GUEST@LABEL" that it began with, or NULL
  * @owner:    external: who may do so besides us and root, or NULL
  * @libvirt:  external: URI of the libvirt that does so, or NULL
+ * @on_full:  "wait" or "stop": while the disk takes nothing
  * @accel:    "tcg" or "kvm", as chosen
  * @accel_why: why, in words
  */
@@ -56,6 +57,7 @@ struct ckptd_spec {
     char *owner;
     char *libvirt;
     char *capture;
+    char *on_full;
     char *accel;
     char *accel_why;
     guint memory_mib;

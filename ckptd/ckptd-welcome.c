@@ -490,22 +490,36 @@ void ckptd_welcome_refuse(CkptdSession *s, int conn_fd, const char *reason)
 
 /*
  * The QEMU of an earlier ckptd: RECONNECT goes on with what is in the store;
- * one that never got a WELCOME begins a generation only now.
+ * one that never got a WELCOME begins a generation only now.  A disk that fails
+ * is waited for; FALSE without an error: QEMU did not.
  */
-static gboolean adopt(CkptdSession *s, gboolean back, GError **error)
+static gboolean adopt(CkptdSession *s, int conn_fd, gboolean back,
+                      GError **error)
 {
-    s->adopt = FALSE;
+    g_autoptr(GError) local = NULL;
+
     s->pass = s->config.store_dir == NULL;
-    if (!back) {
-        return ckptd_welcome_prepare(s, error);
-    }
-    if (s->pass) {
+    if (back && s->pass) {
         g_mutex_lock(&s->lock);
         s->stats.generation = s->packet.msg.generation;
         g_mutex_unlock(&s->lock);
+        s->adopt = FALSE;
         return TRUE;
     }
-    return ckptd_welcome_open_store(s, error);
+    while (back ? !ckptd_welcome_open_store(s, &local)
+                : !ckptd_welcome_prepare(s, &local)) {
+        if (!ckptd_session_disk_ill(s, &local)) {
+            s->adopt = FALSE;
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+        if (!ckptd_session_disk_pause(s, conn_fd)) {
+            return FALSE;
+        }
+    }
+    s->adopt = FALSE;
+    ckptd_session_disk_well(s);
+    return TRUE;
 }
 
 /* Only one that has the guest, and was not told to stand still with it. */
@@ -581,9 +595,12 @@ enum ckptd_welcome ckptd_welcome_hello(CkptdSession *s, int conn_fd,
         return CKPTD_WELCOME_BAD_PEER;
     }
     back = (h.flags & CKPT_HELLO_RECONNECT) != 0;
-    ok = (!back || may_come_back(s, &local)) &&
-         (!s->adopt || adopt(s, back, &local)) &&
-         check_generation(s, back, &h, &local) && agree(s, &h, &local) &&
+    if ((!back || may_come_back(s, &local)) && s->adopt &&
+        !adopt(s, conn_fd, back, &local) && !local) {
+        return CKPTD_WELCOME_GONE;
+    }
+    ok = !local && check_generation(s, back, &h, &local) &&
+         agree(s, &h, &local) &&
          (back ? welcome_back(s, conn_fd, &h, &local)
           : h.flags & CKPT_HELLO_INCOMING
               ? welcome_incoming(s, conn_fd, &h, &local)

@@ -15,8 +15,9 @@ CKPTD_LIBS := $(shell pkg-config --libs gio-2.0 gio-unix-2.0 gnutls)
 BUNDLE_SRCS := $(addprefix ckptd/ckpt-bundle,.c -copy.c -net.c -tree.c)
 CKPTD_SRCS := $(BUNDLE_SRCS) $(addprefix ckptd/ckptd-,wire.c shm.c namer.c \
 	process.c histogram.c trace.c output.c session.c session-epoch.c \
-	session-lines.c session-move.c welcome.c paths.c spec.c spec-fork.c \
-	spec-net.c launch.c netctl.c tap.c engine-socket.c domain.c limits.c guest.c \
+	session-disk.c session-lines.c session-move.c welcome.c paths.c spec.c \
+	spec-fork.c spec-net.c launch.c netctl.c tap.c engine-socket.c domain.c \
+	limits.c guest.c \
 	guest-events.c guest-ending.c guest-net.c guest-verbs.c guest-external.c \
 	guest-libvirt.c guest-files.c guest-life.c guest-lines.c guest-move.c notes.c \
 	server.c \

@@ -99,6 +99,18 @@ static void test_window_small(void)
     fd = -1;
 }
 
+/* The end is said behind the last byte, however little is taken at a time. */
+static void test_window_cuts_the_end(void)
+{
+    established();
+    SCRIPT("< A 101 ack 1 win 0");
+    write_all(100);
+    CALL(socket_sys_shutdown, fd, SHUT_WR);
+    SCRIPT("< A 101 ack 1 win 96; @200 > A 1+96 ack 101;"
+           "< A 101 ack 97; > FA 97+4 ack 101; < A 101 ack 102; -1000");
+    end();
+}
+
 /* Ten segments at once, and twice as many when they are acknowledged. */
 static void test_initial_window(void)
 {
@@ -598,6 +610,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libc/tcp/window/shut-silent", test_window_shut_silent);
     g_test_add_func("/libc/tcp/window/one-byte", test_window_shut_one_byte);
     g_test_add_func("/libc/tcp/window/small", test_window_small);
+    g_test_add_func("/libc/tcp/window/cuts-the-end", test_window_cuts_the_end);
     g_test_add_func("/libc/tcp/window/initial", test_initial_window);
     g_test_add_func("/libc/tcp/segment-size", test_segment_size);
     g_test_add_func("/libc/tcp/hold/data", test_hold_data);

@@ -11,6 +11,7 @@ import signal
 import socket
 
 from base import PROGRAMS, BridgeTest, free_port, wait_for
+from harness.daemon import process_alive
 
 STATUS = 7
 PORT = 7000
@@ -240,7 +241,11 @@ class Cut(UserTest):
         for begin in (self.answering, self.ending, self.settling):
             for number in (signal.SIGKILL, signal.SIGTERM):
                 guest, client = begin()
-                os.kill(guest.status()["netd_pid"], number)
+                pid = guest.status()["netd_pid"]
+                os.kill(pid, number)
+                # Who reads earlier may get the rest from it.
+                wait_for(lambda pid=pid: not process_alive(pid), 60,
+                         "ckpt-netd ends")
                 self.check_cut(client)
                 self.daemon.ctl("rm", "-f", "guest")
 

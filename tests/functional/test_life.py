@@ -13,7 +13,7 @@ from harness.daemon import CtlError, process_alive
 
 # Programs that serve, wait until they are stopped, or want a tracer.
 NEVER_END = ("bulk", "echo-epoll", "endings", "pause-forever", "sluice-frames",
-             "sluice-lines", "stepped")
+             "sluice-lines", "stepped", "udp-echo")
 
 
 class Life(SluiceTest):

@@ -248,10 +248,10 @@ static void be_deaf(struct mad *m)
 
 static int run_qemu(char **argv)
 {
-    struct mad m = { .generation = 0 };
+    g_autoptr(GRand) random = g_rand_new_with_seed(atoi(argv[4]));
+    struct mad m = { .rand = random };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    m.rand = g_rand_new_with_seed(atoi(argv[4]));
     m.f.socket = argv[3];
     m.f.sock = m.f.base_fd = -1;
     m.f.hold = m.f.staging = (struct ckptd_shm)CKPTD_SHM_NONE;

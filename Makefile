@@ -154,7 +154,8 @@ CHECKS := sanitized
 SUMS := unit-asan functional-asan
 endif
 # Who names the tests to run does not run all that are planned.
-PLAN = $(if $(filter-out $(SANITIZED_TESTS),$(TESTS)),,--plan tests/plan)
+PLAN = $(if $(filter-out $(SANITIZED_TESTS),$(TESTS))$(if \
+	$(TESTS),$(filter-out $(TESTS),$(SANITIZED_TESTS))),,--plan tests/plan)
 RUN_SUITE = $(if $(filter 1,$(V)),V=1 )scripts/run-suite --results $(RESULTS) \
 	$(PLAN)
 

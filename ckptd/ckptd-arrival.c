@@ -211,7 +211,6 @@ gboolean ckptd_arrival_finish(CkptdArrival *a, const void *slot,
         .committed = epoch - 1,
         .origin = TRUE,
     };
-
     gboolean replaced;
 
     g_assert(epoch > 0);

@@ -687,6 +687,21 @@ static gboolean ask_again(CkptdMoves *moves, const struct ckptd_ledger_entry *e)
     return TRUE;
 }
 
+/* Return: struct ckptd_ledger_entry each, or NULL when they cannot be read, or
+ * there is no certificate to go on with; that was said then. */
+static GArray *list_ledgers(CkptdMoves *moves)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) ledgers = ckptd_ledger_list(
+        ckptd_io_system(), moves->env.ledger_dir, NULL, &error);
+
+    if (!ledgers || (ledgers->len && !ckptd_moves_have_cert(moves, &error))) {
+        g_warning("moves: %s", error->message);
+        return NULL;
+    }
+    return g_steal_pointer(&ledgers);
+}
+
 /**
  * ckptd_moves_ask() - a guest is known again that was left alone
  * @moves: of the daemon
@@ -694,16 +709,10 @@ static gboolean ask_again(CkptdMoves *moves, const struct ckptd_ledger_entry *e)
  */
 void ckptd_moves_ask(CkptdMoves *moves, const char *guest)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) ledgers = ckptd_ledger_list(
-        ckptd_io_system(), moves->env.ledger_dir, NULL, &error);
+    g_autoptr(GArray) ledgers = list_ledgers(moves);
     guint i;
 
-    if (!ledgers || (ledgers->len && !ckptd_moves_have_cert(moves, &error))) {
-        g_warning("moves: %s", error->message);
-        return;
-    }
-    for (i = 0; i < ledgers->len; i++) {
+    for (i = 0; ledgers && i < ledgers->len; i++) {
         const struct ckptd_ledger_entry *e =
             &g_array_index(ledgers, struct ckptd_ledger_entry, i);
 
@@ -719,16 +728,10 @@ void ckptd_moves_ask(CkptdMoves *moves, const char *guest)
  */
 void ckptd_moves_resume(CkptdMoves *moves)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) ledgers = ckptd_ledger_list(
-        ckptd_io_system(), moves->env.ledger_dir, NULL, &error);
+    g_autoptr(GArray) ledgers = list_ledgers(moves);
     guint i;
 
-    if (!ledgers || (ledgers->len && !ckptd_moves_have_cert(moves, &error))) {
-        g_warning("moves: %s", error->message);
-        return;
-    }
-    for (i = 0; i < ledgers->len; i++) {
+    for (i = 0; ledgers && i < ledgers->len; i++) {
         const struct ckptd_ledger_entry *e =
             &g_array_index(ledgers, struct ckptd_ledger_entry, i);
 

@@ -103,6 +103,27 @@ gboolean ckptd_session_disk_pause(CkptdSession *s, int conn_fd)
 }
 
 /**
+ * ckptd_session_disk_retry() - a write failed: is it to be tried again?
+ * @s: the session
+ * @conn_fd: the connection
+ * @why: what went wrong, which is taken
+ * @error: set to that where it is not the disk
+ *
+ * Return: TRUE when it is time for another try; FALSE without @error: the
+ * connection has ended.
+ * Context: session thread; blocks.
+ */
+gboolean ckptd_session_disk_retry(CkptdSession *s, int conn_fd, GError *why,
+                                  GError **error)
+{
+    if (!ckptd_session_disk_ill(s, &why)) {
+        g_propagate_error(error, why);
+        return FALSE;
+    }
+    return ckptd_session_disk_pause(s, conn_fd);
+}
+
+/**
  * ckptd_session_disk_well() - it was written
  * @s: the session
  *

@@ -123,11 +123,8 @@ static gboolean append(CkptdSession *s, int conn_fd, const char *slot,
     g_autoptr(GError) local = NULL;
 
     while (!ckptd_store_append(s->store, slot, s->slot_bytes, &local)) {
-        if (!ckptd_session_disk_ill(s, &local)) {
-            g_propagate_error(error, g_steal_pointer(&local));
-            return FALSE;
-        }
-        if (!ckptd_session_disk_pause(s, conn_fd)) {
+        if (!ckptd_session_disk_retry(s, conn_fd, g_steal_pointer(&local),
+                                      error)) {
             return FALSE;
         }
     }
@@ -288,11 +285,8 @@ static gboolean on_output(CkptdSession *s, int conn_fd, GError **error)
                 o.kind, o.seq, len_bytes);
     tell_output(s, &o, data, len_bytes);
     while (!keep_output(s, &o, data, len_bytes, &local)) {
-        if (!ckptd_session_disk_ill(s, &local)) {
-            g_propagate_error(error, g_steal_pointer(&local));
-            return FALSE;
-        }
-        if (!ckptd_session_disk_pause(s, conn_fd)) {
+        if (!ckptd_session_disk_retry(s, conn_fd, g_steal_pointer(&local),
+                                      error)) {
             return FALSE;
         }
     }

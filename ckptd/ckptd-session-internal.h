@@ -150,6 +150,8 @@ void ckptd_session_notify(CkptdSession *s, enum ckptd_session_event_type type,
 
 gboolean ckptd_session_disk_ill(CkptdSession *s, GError **error);
 gboolean ckptd_session_disk_pause(CkptdSession *s, int conn_fd);
+gboolean ckptd_session_disk_retry(CkptdSession *s, int conn_fd, GError *why,
+                                  GError **error);
 void ckptd_session_disk_well(CkptdSession *s);
 
 void ckptd_session_lines_init(CkptdSession *s);

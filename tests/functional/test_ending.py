@@ -249,6 +249,17 @@ class Cut(UserTest):
                 self.check_cut(client)
                 self.daemon.ctl("rm", "-f", "guest")
 
+    def test_death_of_the_network_ends_qemu(self):
+        """A1: the guest may not go on as if its connections were there. It
+        begins again from its last checkpoint, with a new ckpt-netd."""
+        guest, client = self.answering()
+        before = guest.status()
+        os.kill(before["netd_pid"], signal.SIGKILL)
+        after = guest.wait_recovered(1)
+        self.assertNotEqual(after["qemu_pid"], before["qemu_pid"])
+        self.assertNotEqual(after["netd_pid"], before["netd_pid"])
+        self.check_cut(client)
+
     def test_given_up_resets(self):
         """A guest that cannot be recovered."""
         guest, client = self.answering()

@@ -227,6 +227,25 @@ static int be_sane(struct mad *m)
     return 0;
 }
 
+/* Sends the guest away, and dies before it can tell what became of it. */
+static int be_lost(struct mad *m)
+{
+    struct ckpt_move move = { .phase = CKPT_MOVE_LEAVING };
+
+    dial(&m->f);
+    if (!greet(m, 0)) {
+        return 2;
+    }
+    fill_slot(&m->f, 1, m->epoch + 1, m->generation, RAM_PAGES, 'l');
+    submit(&m->f, 1, m->epoch + 1, m->generation);
+    if (!hear(m, CKPT_MSG_COMMITTED, DEADLINE_S * 1000)) {
+        return 3;
+    }
+    say(&m->f, CKPT_MSG_MOVE, m->epoch, m->generation, &move, sizeof(move),
+        NULL, 0);
+    return hear(m, CKPT_MSG_MOVE_OK, DEADLINE_S * 1000) ? 0 : 4;
+}
+
 /* Says the same thing without an end, and reads nothing. */
 static void be_loud(struct mad *m)
 {
@@ -258,6 +277,9 @@ static int run_qemu(char **argv)
     ckptd_wire_packet_init(&m.f.packet);
     if (g_str_equal(argv[2], "sane")) {
         return be_sane(&m);
+    }
+    if (g_str_equal(argv[2], "lost")) {
+        return be_lost(&m);
     }
     if (g_str_equal(argv[2], "loud")) {
         be_loud(&m);
@@ -469,6 +491,15 @@ WORLD_TEST(deaf_qemu)
     g_assert_cmpint(until_over(w, run(w, "sane", 0), FALSE), ==, 0);
 }
 
+/* F1: it may run elsewhere, so nobody starts it here unasked. */
+WORLD_TEST(lost_guest)
+{
+    g_assert_cmpint(until_over(w, run(w, "lost", 0), FALSE), ==, 0);
+    g_assert_cmpint(w->g->state, ==, CKPTD_GUEST_MOVED);
+    be_ready(w); /* an operator reclaims it */
+    g_assert_cmpint(until_over(w, run(w, "sane", 0), FALSE), ==, 0);
+}
+
 /* Its command line, and libvirt's note of it, tell whose QEMU a process is. */
 static void domains(void)
 {
@@ -522,5 +553,6 @@ int main(int argc, char **argv)
     g_test_add_func("/guest/domains", domains);
     ADD_WORLD("/guest/loud-qemu", loud_qemu);
     ADD_WORLD("/guest/deaf-qemu", deaf_qemu);
+    ADD_WORLD("/guest/lost", lost_guest);
     return g_test_run();
 }
